@@ -1,0 +1,101 @@
+//! The channels of the one provider that the stand-in plays, as the configuration file writes them.
+//!
+//! In: JSON. Out: the channels by id. Not here: what happens in a channel (tokens, quota, friendships).
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ChannelId, UserId};
+
+/// All channels; the body of `POST /sim/channels` has the same shape.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// LINE Login channels.
+    pub login_channels: Vec<LoginChannel>,
+    /// Messaging API channels, one per LINE Official Account.
+    pub messaging_channels: Vec<MessagingChannel>,
+}
+
+/// A LINE Login channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoginChannel {
+    /// The channel id.
+    pub channel_id: ChannelId,
+    /// The secret: the client's password and the HS256 key of its ID tokens.
+    pub channel_secret: String,
+    /// The registered callback URLs, at most 400 at LINE.
+    #[serde(default)]
+    pub callback_urls: Vec<String>,
+    /// The Messaging API channel whose account is the linked LINE Official Account.
+    #[serde(default)]
+    pub linked_bot: Option<ChannelId>,
+    /// Whether the provider is certified: only then is the friend box of `bot_prompt=normal` checked beforehand.
+    #[serde(default)]
+    pub certified: bool,
+    /// What the consent page calls the service.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A Messaging API channel and the LINE Official Account behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessagingChannel {
+    /// The channel id.
+    pub channel_id: ChannelId,
+    /// The secret: signs webhooks and obtains channel access tokens.
+    pub channel_secret: String,
+    /// The account's own user id, the `destination` of webhooks.
+    pub bot_user_id: UserId,
+    /// The account's basic id, such as `@demo`.
+    #[serde(default)]
+    pub basic_id: String,
+    /// The account's name.
+    #[serde(default)]
+    pub display_name: String,
+    /// Where webhooks go; none means that events are lost, as at LINE.
+    #[serde(default)]
+    pub webhook_endpoint: Option<String>,
+    /// Messages per month (Japan time), recipients counted; none means no limit.
+    #[serde(default)]
+    pub quota: Option<u64>,
+    /// Whether the account is verified: only then may it list its followers.
+    #[serde(default)]
+    pub certified: bool,
+}
+
+impl Config {
+    pub(crate) fn login(&self, id: &str) -> Option<&LoginChannel> {
+        self.login_channels.iter().find(|channel| channel.channel_id.as_str() == id)
+    }
+
+    pub(crate) fn messaging(&self, id: &str) -> Option<&MessagingChannel> {
+        self.messaging_channels.iter().find(|channel| channel.channel_id.as_str() == id)
+    }
+
+    pub(crate) fn messaging_mut(&mut self, id: &str) -> Option<&mut MessagingChannel> {
+        self.messaging_channels.iter_mut().find(|channel| channel.channel_id.as_str() == id)
+    }
+
+    /// The secret of a channel of either kind.
+    pub(crate) fn secret(&self, id: &str) -> Option<(&ChannelId, &str)> {
+        let login = self.login(id).map(|channel| (&channel.channel_id, channel.channel_secret.as_str()));
+        login.or_else(|| {
+            self.messaging(id).map(|channel| (&channel.channel_id, channel.channel_secret.as_str()))
+        })
+    }
+
+    /// Adds channels, replacing those of the same id. A webhook endpoint set by API survives a file without one.
+    pub(crate) fn upsert(&mut self, newer: Self) {
+        for channel in newer.login_channels {
+            self.login_channels.retain(|old| old.channel_id != channel.channel_id);
+            self.login_channels.push(channel);
+        }
+        for mut channel in newer.messaging_channels {
+            let old = self.messaging(&channel.channel_id);
+            let endpoint = old.and_then(|old| old.webhook_endpoint.clone());
+            channel.webhook_endpoint = channel.webhook_endpoint.or(endpoint);
+            self.messaging_channels.retain(|old| old.channel_id != channel.channel_id);
+            self.messaging_channels.push(channel);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Enishi (縁, the tie between people): a Cloudflare Worker that ties a shop's members to their LINE accounts.
+//!
+//! To the shop it is an OpenID Provider, to LINE a relying party and a bot. The map, the invariants and the journeys
+//! are in `docs/ARCHITECTURE.md`; in short, imports run down only:
+//!
+//! ```text
+//! edge/      the door: the only module that names the crate `worker`; wasm32 only
+//! app        the hall: picks a room for each request, job and tick
+//! rooms      login  provider  webhook  link  friend  member  segment  send  account
+//! seam       platform  config  channel
+//! cellar     store
+//! languages  line  oauth  rule  web
+//! foundations  secret  time  id
+//! ```
+
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
+)]
+
+mod account;
+pub mod app;
+mod channel;
+pub mod config;
+#[cfg(target_arch = "wasm32")]
+mod edge;
+mod friend;
+pub mod id;
+pub mod line;
+mod link;
+mod login;
+mod member;
+pub mod oauth;
+pub mod platform;
+mod provider;
+pub mod rule;
+pub mod secret;
+mod segment;
+mod send;
+pub mod store;
+pub mod time;
+pub mod web;
+mod webhook;

@@ -1,0 +1,235 @@
+//! LINE Login v2.1 as a relying party (LINE Login reference): the authorization request, the exchange of its code, the
+//! friendship status, and what came back to `/line/callback`.
+
+use http::Method;
+use serde::Deserialize;
+use url::Url;
+
+use crate::{
+    config::{Credential, FriendAdd, LoginChannel},
+    platform::LineBases,
+    secret::SecretText,
+    web::{Call, form::Form},
+};
+
+/// What one authorization request to LINE says, beside the channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Authorization<'a> {
+    /// Our callback, exactly as it is registered at LINE.
+    pub redirect_uri: &'a str,
+    /// Only letters and digits: LINE takes no other.
+    pub state: &'a str,
+    /// Comes back in the ID token.
+    pub nonce: &'a str,
+    /// PKCE S256 challenge (RFC 7636 section 4.2); auto-login from the Yahoo! JAPAN app needs it.
+    pub code_challenge: &'a str,
+    /// Whether the friend box is shown.
+    pub friend_add: FriendAdd,
+    /// The client asked for a fresh authentication (`prompt=login`).
+    pub prompt_login: bool,
+    /// The client's `max_age`, in seconds.
+    pub max_age: Option<u32>,
+    /// Auto-login failed in this browser.
+    pub disable_auto_login: bool,
+}
+
+/// The URL of LINE's authorization endpoint. Scope `profile openid` is what name, picture and friendship need; no
+/// `prompt` unless the client asked, because `prompt=login` turns auto-login off.
+#[must_use]
+pub fn authorize_url(bases: &LineBases, channel: &LoginChannel, request: Authorization<'_>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &channel.channel_id)
+        .append_pair("redirect_uri", request.redirect_uri)
+        .append_pair("state", request.state)
+        .append_pair("scope", "profile openid")
+        .append_pair("nonce", request.nonce)
+        .append_pair("code_challenge", request.code_challenge)
+        .append_pair("code_challenge_method", "S256");
+    match request.friend_add {
+        FriendAdd::Normal => _ = query.append_pair("bot_prompt", "normal"),
+        FriendAdd::Aggressive => _ = query.append_pair("bot_prompt", "aggressive"),
+        FriendAdd::Off => {}
+    }
+    if request.prompt_login {
+        query.append_pair("prompt", "login");
+    }
+    if let Some(seconds) = request.max_age {
+        query.append_pair("max_age", &seconds.to_string());
+    }
+    if request.disable_auto_login {
+        query.append_pair("disable_auto_login", "true");
+    }
+    // LINE documents spaces as %20.
+    let query = query.finish().replace('+', "%20");
+    format!("{}/oauth2/v2.1/authorize?{query}", bases.access)
+}
+
+/// What LINE sent to the callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// Our `state`, or a foreign one after a failed auto-login.
+    pub unverified_state: Option<String>,
+    /// The code, or LINE's error.
+    pub result: Result<String, LoginError>,
+}
+
+/// LINE's error codes at the callback (LINE Login documentation, "Receiving the error response").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginError {
+    /// The customer cancelled on the consent screen.
+    AccessDenied,
+    /// `prompt=none` could not be honoured.
+    LoginRequired,
+    /// LINE failed.
+    ServerError,
+    /// Our request was not to LINE's liking: a defect or a wrong configuration.
+    Refused,
+    /// Neither a code nor an error.
+    Missing,
+}
+
+impl LoginError {
+    /// The stable label that is logged.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "line_access_denied",
+            Self::LoginRequired => "line_login_required",
+            Self::ServerError => "line_server_error",
+            Self::Refused => "line_refused_request",
+            Self::Missing => "line_callback_without_code",
+        }
+    }
+}
+
+impl Callback {
+    /// Reads the query of the callback. Parameters that LINE or a link added are ignored.
+    #[must_use]
+    pub fn read(form: &Form) -> Self {
+        let result = match (form.value("error"), form.value("code")) {
+            (Some(error), _) => Err(match error.to_ascii_uppercase().as_str() {
+                "ACCESS_DENIED" => LoginError::AccessDenied,
+                "LOGIN_REQUIRED" | "INTERACTION_REQUIRED" => LoginError::LoginRequired,
+                "SERVER_ERROR" => LoginError::ServerError,
+                _ => LoginError::Refused,
+            }),
+            (None, Some(code)) => Ok(code.to_owned()),
+            (None, None) => Err(LoginError::Missing),
+        };
+        Self { unverified_state: form.value("state").map(str::to_owned), result }
+    }
+}
+
+/// Exchanges LINE's code. To be called once: LINE spends the code even when the exchange fails.
+#[must_use]
+pub fn exchange(
+    bases: &LineBases,
+    channel: &LoginChannel,
+    code: &str,
+    redirect_uri: &str,
+    verifier: &str,
+) -> Call {
+    let Credential::Secret(secret) = &channel.credential;
+    Call::form(
+        format!("{}/oauth2/v2.1/token", bases.api),
+        &[
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
+            ("client_id", &channel.channel_id),
+            ("client_secret", secret.expose()),
+            ("code_verifier", verifier),
+        ],
+    )
+}
+
+/// What the exchange answers.
+#[derive(Debug, Deserialize)]
+pub struct Tokens {
+    /// For the friendship status; valid 30 days.
+    pub access_token: SecretText,
+    /// To be verified before it is believed.
+    #[serde(rename = "id_token")]
+    pub unverified_id_token: String,
+}
+
+/// Asks whether the user of this access token is a friend of the linked Official Account.
+#[must_use]
+pub fn friendship(bases: &LineBases, user_access_token: &SecretText) -> Call {
+    Call::new(Method::GET, format!("{}/friendship/v1/status", bases.api)).bearer(user_access_token.expose())
+}
+
+/// Friend and not blocking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Friendship {
+    /// LINE's word for it.
+    #[serde(rename = "friendFlag")]
+    pub friend_flag: bool,
+}
+
+/// A URL with parameters appended to its query, its own query untouched (RFC 6749 section 3.1.2).
+#[must_use]
+pub fn with_query(uri: &str, parameters: &[(&str, &str)]) -> String {
+    match Url::parse(uri) {
+        Ok(mut url) => {
+            url.query_pairs_mut().extend_pairs(parameters);
+            url.into()
+        }
+        Err(_) => uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel() -> LoginChannel {
+        LoginChannel {
+            channel_id: "1234567890".into(),
+            credential: Credential::Secret(SecretText::new("s".into())),
+        }
+    }
+
+    fn request(friend_add: FriendAdd) -> Authorization<'static> {
+        Authorization {
+            redirect_uri: "https://app.example.com/line/callback",
+            state: "9f8e7d6c",
+            nonce: "n",
+            code_challenge: "BSCQwo_m8Wf0fpjmwkIKmPAJ1A7tiuRSNDnXzODS7QI",
+            friend_add,
+            prompt_login: false,
+            max_age: None,
+            disable_auto_login: false,
+        }
+    }
+
+    #[test]
+    fn the_authorization_request_asks_for_profile_and_openid_with_pkce_and_leaves_auto_login_on() {
+        let url = authorize_url(&LineBases::default(), &channel(), request(FriendAdd::Normal));
+        assert!(url.starts_with(
+            "https://access.line.me/oauth2/v2.1/authorize?response_type=code&client_id=1234567890"
+        ));
+        assert!(url.contains("&scope=profile%20openid&"));
+        assert!(url.contains("&bot_prompt=normal"));
+        assert!(!url.contains("&prompt=") && !url.contains("disable_auto_login") && !url.contains("max_age"));
+        let off = authorize_url(&LineBases::default(), &channel(), request(FriendAdd::Off));
+        assert!(!off.contains("bot_prompt"));
+    }
+
+    #[test]
+    fn an_error_wins_over_a_code_and_its_case_does_not_matter() {
+        let read = |query: &str| Callback::read(&Form::parse(query.as_bytes()).unwrap()).result;
+        assert_eq!(read("error=access_denied&state=a"), Err(LoginError::AccessDenied));
+        assert_eq!(read("error=INTERACTION_REQUIRED&code=x"), Err(LoginError::LoginRequired));
+        assert_eq!(read("state=a"), Err(LoginError::Missing));
+        assert_eq!(read("code=c&friendship_status_changed=true"), Ok("c".into()));
+    }
+
+    #[test]
+    fn a_registered_query_stays_and_parameters_follow_it() {
+        let uri = with_query("https://shop.example/admin?action=login", &[("code", "a b"), ("state", "s&t")]);
+        assert_eq!(uri, "https://shop.example/admin?action=login&code=a+b&state=s%26t");
+    }
+}

@@ -1,0 +1,194 @@
+//! The Messaging API as its caller (Messaging API reference): channel access tokens, validation, multicast, and the
+//! verdict over each answer.
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    config::MessagingChannel,
+    platform::LineBases,
+    secret::SecretText,
+    web::{Answer, Call, LINE_ACCEPTED_REQUEST_ID, LINE_REQUEST_ID},
+};
+
+/// Recipients that one multicast takes.
+pub const MAX_RECIPIENTS: i64 = 500;
+
+/// Message objects that one request takes.
+pub const MAX_MESSAGES: usize = 5;
+
+/// LINE's limit for multicast, in calls per second and channel.
+pub const MULTICASTS_PER_SECOND: i64 = 200;
+
+/// Names one request, so that its repeats are accepted once (LINE: "Retry API requests").
+pub const RETRY_KEY: http::HeaderName = http::HeaderName::from_static("x-line-retry-key");
+
+/// Asks for a stateless channel access token: 15 minutes, any number of them.
+#[must_use]
+pub fn channel_token(bases: &LineBases, channel: &MessagingChannel) -> Call {
+    Call::form(
+        format!("{}/oauth2/v3/token", bases.api),
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_id", &channel.channel_id),
+            ("client_secret", channel.secret.expose()),
+        ],
+    )
+}
+
+/// What the token endpoint answers.
+#[derive(Debug, Deserialize)]
+pub struct ChannelToken {
+    /// The token.
+    pub access_token: SecretText,
+    /// Its lifetime in seconds.
+    pub expires_in: i64,
+}
+
+/// Asks LINE whether it would take these messages; sends nothing, costs nothing.
+#[must_use]
+pub fn validate(bases: &LineBases, token: &SecretText, messages: &Value) -> Call {
+    let body = serde_json::json!({ "messages": messages }).to_string();
+    Call::json(format!("{}/v2/bot/message/validate/multicast", bases.api), body.into_bytes())
+        .bearer(token.expose())
+}
+
+/// Sends messages to at most [`MAX_RECIPIENTS`] users. The body is built from stored text alone, so that each repeat
+/// under the same key is the same, byte by byte.
+#[must_use]
+pub fn multicast(
+    bases: &LineBases,
+    token: &SecretText,
+    to: &[String],
+    messages: &str,
+    retry_key: &str,
+) -> Call {
+    let to = serde_json::to_string(to).unwrap_or_default();
+    let body = format!("{{\"to\":{to},\"messages\":{messages}}}");
+    Call::json(format!("{}/v2/bot/message/multicast", bases.api), body.into_bytes())
+        .bearer(token.expose())
+        .with(RETRY_KEY, retry_key)
+}
+
+/// What an answer to a multicast means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// LINE has it, now (2xx) or since an earlier attempt (409).
+    Accepted {
+        /// LINE's name for the request that was accepted.
+        request_id: Option<String>,
+    },
+    /// LINE may have it or not: the same key again, later.
+    Unknown,
+    /// The channel token is not valid: a new token, the same key.
+    TokenRefused,
+    /// Too fast: the same key again, later.
+    TooFast,
+    /// The month's messages are used up: the send pauses.
+    MonthlyLimit,
+    /// One recipient is unknown to the channel: without it, under a new key.
+    UnknownRecipient(usize),
+    /// LINE will never take it; in LINE's words.
+    Refused(String),
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: String,
+    #[serde(default)]
+    details: Vec<ErrorDetail>,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetail {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    property: String,
+}
+
+/// Judges an answer; no answer is [`Verdict::Unknown`].
+#[must_use]
+pub fn verdict(answer: &Answer) -> Verdict {
+    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    match answer.status {
+        StatusCode::CONFLICT => Verdict::Accepted { request_id: header(LINE_ACCEPTED_REQUEST_ID) },
+        status if status.is_success() => Verdict::Accepted { request_id: header(LINE_REQUEST_ID) },
+        status if status.is_server_error() => Verdict::Unknown,
+        StatusCode::REQUEST_TIMEOUT => Verdict::Unknown,
+        StatusCode::UNAUTHORIZED => Verdict::TokenRefused,
+        StatusCode::TOO_MANY_REQUESTS if words(answer).contains("monthly limit") => Verdict::MonthlyLimit,
+        StatusCode::TOO_MANY_REQUESTS => Verdict::TooFast,
+        StatusCode::BAD_REQUEST => match unknown_recipient(&words(answer)) {
+            Some(index) => Verdict::UnknownRecipient(index),
+            None => Verdict::Refused(words(answer)),
+        },
+        _ => Verdict::Refused(words(answer)),
+    }
+}
+
+/// LINE's words, with the details that say where.
+#[must_use]
+pub fn words(answer: &Answer) -> String {
+    let Some(error) = answer.json::<ErrorBody>() else { return format!("HTTP {}", answer.status.as_u16()) };
+    let details: Vec<String> =
+        error.details.iter().map(|detail| format!("{}: {}", detail.property, detail.message)).collect();
+    if details.is_empty() { error.message } else { format!("{} ({})", error.message, details.join("; ")) }
+}
+
+/// The index in `The property, to[1], in the request body is invalid`.
+fn unknown_recipient(words: &str) -> Option<usize> {
+    let (_, rest) = words.split_once("to[")?;
+    let (index, _) = rest.split_once(']')?;
+    index.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert(LINE_REQUEST_ID, HeaderValue::from_static("this"));
+        if status == 409 {
+            headers.insert(LINE_ACCEPTED_REQUEST_ID, HeaderValue::from_static("earlier"));
+        }
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn each_answer_of_line_has_its_verdict() {
+        let judge = |status, body| verdict(&answer(status, body));
+        assert_eq!(judge(200, "{}"), Verdict::Accepted { request_id: Some("this".into()) });
+        let conflict = r#"{"message":"The retry key is already accepted"}"#;
+        assert_eq!(judge(409, conflict), Verdict::Accepted { request_id: Some("earlier".into()) });
+        assert_eq!(judge(500, ""), Verdict::Unknown);
+        assert_eq!(judge(503, ""), Verdict::Unknown);
+        assert_eq!(judge(401, r#"{"message":"Authentication failed"}"#), Verdict::TokenRefused);
+        let fast = r#"{"message":"The API rate limit has been exceeded. Try again later."}"#;
+        assert_eq!(judge(429, fast), Verdict::TooFast);
+        assert_eq!(
+            judge(429, r#"{"message":"You have reached your monthly limit."}"#),
+            Verdict::MonthlyLimit
+        );
+        let unknown =
+            r#"{"message":"The property, to[1], in the request body is invalid (line: -, column: -)"}"#;
+        assert_eq!(judge(400, unknown), Verdict::UnknownRecipient(1));
+        let wrong = r#"{"message":"A message (messages[0]) in the request body is invalid","details":[{"message":"Length must be between 0 and 5000","property":"messages[0].text"}]}"#;
+        assert!(matches!(judge(400, wrong), Verdict::Refused(words) if words.contains("messages[0].text")));
+        assert!(matches!(judge(403, "not json"), Verdict::Refused(words) if words == "HTTP 403"));
+    }
+
+    #[test]
+    fn repeats_of_a_multicast_are_the_same_byte_by_byte() {
+        let call = || {
+            let token = SecretText::new("t".into());
+            multicast(&LineBases::default(), &token, &["U1".into(), "U2".into()], r#"[{"type":"text"}]"#, "k")
+        };
+        assert_eq!(call(), call());
+        assert_eq!(call().body, br#"{"to":["U1","U2"],"messages":[{"type":"text"}]}"#);
+    }
+}

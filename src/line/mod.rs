@@ -1,0 +1,11 @@
+//! LINE's side as a language: requests to build, answers and events to read, all pure and synchronous.
+//!
+//! Facts are from LINE's reference (`developers.line.biz`). What comes in is read leniently, because LINE adds fields
+//! and event types without notice; what goes out is built strictly.
+
+mod id_token;
+pub mod login;
+pub mod messaging;
+pub mod webhook;
+
+pub use id_token::{Expected, IdToken, IdTokenError, LEEWAY, verify_hs256};

@@ -1,0 +1,205 @@
+//! LINE's webhooks (Messaging API reference, "Webhook event objects"), read leniently: unknown types and fields are
+//! kept out of the way, one unreadable event does not spoil its neighbours.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    id::{BotUserId, LineUserId},
+    secret::{SecretText, hmac_sha256_base64_matches},
+    time::UnixMillis,
+};
+
+/// The longest `webhookEventId` that is kept, in bytes: a ULID has 26.
+const MAX_EVENT_ID: usize = 64;
+
+/// Whether `signature` is LINE's over these raw bytes, under the channel's secret or the one before it. The secret is
+/// used as it stands, although it looks like hexadecimal.
+#[must_use]
+pub fn is_signed<'a>(
+    body: &[u8],
+    signature: &str,
+    secrets: impl IntoIterator<Item = &'a SecretText>,
+) -> bool {
+    // 44 characters are the base64 of 32 bytes: anything else is refused before it is hashed.
+    signature.len() == 44
+        && secrets
+            .into_iter()
+            .any(|secret| hmac_sha256_base64_matches(secret.expose().as_bytes(), body, signature))
+}
+
+/// One delivery.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Delivery {
+    /// The bot that it is for.
+    pub destination: BotUserId,
+    /// The events; none in a connectivity check.
+    #[serde(default)]
+    pub events: Vec<Value>,
+}
+
+/// What a delivery must say before it is taken: for whom, and whether there is anything in it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Envelope {
+    /// The bot that it is for.
+    pub destination: BotUserId,
+    /// The events, unread.
+    #[serde(default)]
+    pub events: Vec<serde::de::IgnoredAny>,
+}
+
+/// One event, with what is common to all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// `webhookEventId`: the same on every redelivery.
+    pub id: String,
+    /// `timestamp`: when it happened, unchanged on redelivery.
+    pub at: UnixMillis,
+    /// Who caused it, where LINE says so and it was a one-to-one chat.
+    pub user: Option<LineUserId>,
+    /// What happened.
+    pub kind: Kind,
+}
+
+/// What happened. The types that have no effect yet are one variant, and so are those that LINE adds later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The user added or unblocked the Official Account.
+    Follow,
+    /// The user blocked it.
+    Unfollow,
+    /// The user wrote.
+    Message {
+        /// LINE's id of the message.
+        id: String,
+        /// `text`, `image`, `sticker`, …
+        kind: String,
+        /// The text of a text message.
+        text: Option<String>,
+    },
+    /// The user took a message back: it must not be shown any more.
+    Unsend {
+        /// LINE's id of the message.
+        message_id: String,
+    },
+    /// Everything else.
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    #[serde(rename = "type")]
+    kind: String,
+    timestamp: i64,
+    webhook_event_id: String,
+    source: Option<Source>,
+    message: Option<Message>,
+    unsend: Option<Unsend>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Source {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Unsend {
+    message_id: String,
+}
+
+impl Event {
+    /// Reads one event; `None` if it has not even an id and a time.
+    #[must_use]
+    pub fn read(event: Value) -> Option<Self> {
+        let raw: Raw = serde_json::from_value(event).ok()?;
+        if raw.webhook_event_id.is_empty() || raw.webhook_event_id.len() > MAX_EVENT_ID {
+            return None;
+        }
+        let source = raw.source.filter(|source| source.kind.as_deref() == Some("user"));
+        let user = source.and_then(|source| source.user_id).and_then(|id| LineUserId::parse(&id).ok());
+        let kind = match (raw.kind.as_str(), raw.message, raw.unsend) {
+            ("follow", ..) => Kind::Follow,
+            ("unfollow", ..) => Kind::Unfollow,
+            ("message", Some(message), _) => {
+                Kind::Message { id: message.id, kind: message.kind, text: message.text }
+            }
+            ("unsend", _, Some(unsend)) => Kind::Unsend { message_id: unsend.message_id },
+            _ => Kind::Other,
+        };
+        Some(Self { id: raw.webhook_event_id, at: UnixMillis(raw.timestamp), user, kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn secret() -> SecretText {
+        SecretText::new("5f2d1c3b4a69788796a5b4c3d2e1f00f".into())
+    }
+
+    const FOLLOW: &str = r#"{"destination":"U0123456789abcdef0123456789abcdef","events":[{"type":"follow","timestamp":1767225600000,"source":{"type":"user","userId":"Uabcdefabcdefabcdefabcdefabcdefab"},"replyToken":"0f1e2d3c4b5a69788796a5b4c3d2e1f0","mode":"active","webhookEventId":"01KDVDNA00ABCDEFGHJKMNPQRS","deliveryContext":{"isRedelivery":false},"follow":{"isUnblocked":false}}]}"#;
+    const FOLLOW_SIGNATURE: &str = "m26+XMF/FarD4Z6ZCEaW1kyCj9zrbgsM61qXzOWF48k=";
+
+    #[test]
+    fn a_signature_counts_for_the_raw_bytes_and_nothing_else() {
+        let good = |body: &[u8], signature: &str| is_signed(body, signature, [&secret()]);
+        assert!(good(FOLLOW.as_bytes(), FOLLOW_SIGNATURE));
+        for wrong in ["", &FOLLOW_SIGNATURE[..43], &format!("{FOLLOW_SIGNATURE}=")] {
+            assert!(!good(FOLLOW.as_bytes(), wrong));
+        }
+        let base64url = FOLLOW_SIGNATURE.replace('+', "-").replace('/', "_");
+        assert!(!good(FOLLOW.as_bytes(), &base64url));
+        let mut flipped = FOLLOW.as_bytes().to_vec();
+        flipped[40] ^= 1;
+        assert!(!good(&flipped, FOLLOW_SIGNATURE));
+        assert!(!good(format!("{FOLLOW}\n").as_bytes(), FOLLOW_SIGNATURE));
+    }
+
+    #[test]
+    fn during_a_rotation_two_secrets_are_tried() {
+        let other = SecretText::new("other".into());
+        assert!(is_signed(FOLLOW.as_bytes(), FOLLOW_SIGNATURE, [&other, &secret()]));
+        assert!(!is_signed(FOLLOW.as_bytes(), FOLLOW_SIGNATURE, [&other]));
+        assert!(!is_signed(FOLLOW.as_bytes(), FOLLOW_SIGNATURE, []));
+    }
+
+    #[test]
+    fn an_event_type_of_the_future_is_read_as_other() {
+        let event = json!({"type": "someFutureEvent", "timestamp": 1, "mode": "active", "webhookEventId": "E",
+            "deliveryContext": {"isRedelivery": true}, "someFutureEvent": {"x": 1}});
+        assert_eq!(Event::read(event).unwrap().kind, Kind::Other);
+    }
+
+    #[test]
+    fn a_message_without_text_and_an_event_in_a_group_are_read_without_them() {
+        let sticker = json!({"type": "message", "timestamp": 1, "webhookEventId": "E",
+            "source": {"type": "group", "groupId": "C", "userId": "Uabcdefabcdefabcdefabcdefabcdefab"},
+            "message": {"type": "sticker", "id": "9", "packageId": "1", "stickerId": "2"}});
+        let event = Event::read(sticker).unwrap();
+        assert_eq!(event.user, None);
+        assert_eq!(event.kind, Kind::Message { id: "9".into(), kind: "sticker".into(), text: None });
+    }
+
+    #[test]
+    fn what_has_no_id_or_no_time_is_no_event() {
+        assert!(Event::read(json!({"type": "follow", "timestamp": 1})).is_none());
+        assert!(Event::read(json!({"type": "follow", "webhookEventId": "E"})).is_none());
+        assert!(Event::read(json!("follow")).is_none());
+    }
+}

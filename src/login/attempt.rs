@@ -1,0 +1,182 @@
+//! A login attempt: what must be remembered between `/authorize` and `/line/callback`, sealed in a cookie of this
+//! browser. Browsers drop cookies above 4,096 bytes without a word, so a larger attempt waits in a row instead.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Account,
+    id::{AttemptId, ClientId},
+    oauth::{
+        Scope,
+        authorization::{AuthorizationRequest, ReturnAddress},
+    },
+    secret::{Keys, Purpose, SecretText},
+    store::Statement,
+    time::{MINUTE, UnixMillis},
+    web::{Request, cookie},
+};
+
+/// How long an attempt may take, in milliseconds: LINE's code lives 10 minutes, and customers hesitate.
+pub(super) const LIFETIME: i64 = 15 * MINUTE;
+
+/// The longest cookie value that is set, in bytes.
+const MAX_COOKIE: usize = 3_800;
+
+/// Attempts that one browser may have under way.
+const MAX_TABS: usize = 5;
+
+/// Everything that the callback needs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Attempt {
+    pub(super) id: AttemptId,
+    pub(super) client: ClientId,
+    pub(super) redirect_uri: String,
+    pub(super) state: Option<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) scope: String,
+    pub(super) code_challenge: Option<String>,
+    pub(super) max_age: Option<u32>,
+    pub(super) line_nonce: String,
+    pub(super) line_verifier: SecretText,
+    pub(super) started_at: UnixMillis,
+}
+
+/// An attempt in its cookie, or the name of the row that holds it.
+#[derive(Debug, Serialize, Deserialize)]
+enum Carried {
+    #[serde(rename = "a")]
+    Whole(Box<Attempt>),
+    #[serde(rename = "p")]
+    Parked(AttemptId),
+}
+
+/// What the cookie of an attempt said.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The attempt.
+    Whole(Box<Attempt>),
+    /// The attempt is in the row of this id.
+    Parked,
+}
+
+impl Attempt {
+    /// An attempt to satisfy `request`, with fresh nonce and verifier for LINE.
+    pub(super) fn new(
+        request: &AuthorizationRequest,
+        client: ClientId,
+        randoms: [[u8; 32]; 3],
+        now: UnixMillis,
+    ) -> Self {
+        let [id, nonce, verifier] = randoms;
+        Self {
+            id: AttemptId::from_random(id),
+            client,
+            redirect_uri: request.back.redirect_uri.clone(),
+            state: request.back.state.clone(),
+            nonce: request.nonce.clone(),
+            scope: request.scope.text(),
+            code_challenge: request.code_challenge.clone(),
+            max_age: request.max_age,
+            line_nonce: crate::id::short(nonce),
+            line_verifier: SecretText::from_random(verifier),
+            started_at: now,
+        }
+    }
+
+    /// Where the answer goes.
+    pub(super) fn back(&self) -> ReturnAddress {
+        ReturnAddress { redirect_uri: self.redirect_uri.clone(), state: self.state.clone() }
+    }
+
+    /// What was asked for.
+    pub(super) fn scope(&self) -> Scope {
+        Scope::parse(&self.scope)
+    }
+
+    /// Whether its time is over.
+    pub(super) fn is_over(&self, now: UnixMillis) -> bool {
+        now - self.started_at > LIFETIME
+    }
+
+    /// The `Set-Cookie` headers that bind the attempt to this browser, the oldest of too many removed, and the row to
+    /// write where the attempt is too large for a cookie.
+    pub(super) fn carry(
+        &self,
+        account: &Account,
+        request: &Request,
+        keys: &Keys,
+        random: impl Fn() -> [u8; 32],
+    ) -> (Vec<String>, Option<Statement>) {
+        let seal = |carried: &Carried| {
+            keys.seal_text(Purpose::Attempt, &serde_json::to_string(carried).unwrap_or_default(), random())
+        };
+        let whole = seal(&Carried::Whole(Box::new(self.clone())));
+        let (value, row) = if whole.len() <= MAX_COOKIE {
+            (whole, None)
+        } else {
+            (seal(&Carried::Parked(self.id.clone())), Some(self.park(account, &whole)))
+        };
+        let mut cookies = vec![cookie::set(&name(&self.id), &value, LIFETIME / crate::time::SECOND)];
+        let under_way: Vec<&str> = attempts(request).map(|(name, _)| name).collect();
+        let too_many = (under_way.len() + 1).saturating_sub(MAX_TABS);
+        cookies.extend(under_way.iter().take(too_many).map(|name| cookie::clear(name)));
+        (cookies, row)
+    }
+
+    fn park(&self, account: &Account, sealed: &str) -> Statement {
+        Statement::new(
+            "INSERT INTO parked_attempts (account, attempt, sealed, created_at) VALUES (?1, ?2, ?3, ?4)",
+        )
+        .bind(&account.id)
+        .bind(&self.id)
+        .bind(sealed)
+        .bind(self.started_at)
+    }
+
+    /// Opens the sealed attempt of a row.
+    pub(super) fn unpark(keys: &Keys, id: &AttemptId, sealed: &str) -> Option<Self> {
+        match open(keys, sealed)? {
+            Carried::Whole(attempt) if attempt.id == *id => Some(*attempt),
+            _ => None,
+        }
+    }
+
+    /// Reads the row of a parked attempt.
+    pub(super) fn parked(account: &Account, id: &AttemptId) -> Statement {
+        Statement::new("SELECT sealed FROM parked_attempts WHERE account = ?1 AND attempt = ?2")
+            .bind(&account.id)
+            .bind(id)
+    }
+}
+
+/// The attempt of this id, if this browser carries it.
+pub(super) fn find(request: &Request, keys: &Keys, id: &AttemptId) -> Option<Found> {
+    let value = cookie::value(request, &name(id))?;
+    match open(keys, value)? {
+        Carried::Whole(attempt) if attempt.id == *id => Some(Found::Whole(attempt)),
+        Carried::Parked(parked) if parked == *id => Some(Found::Parked),
+        _ => None,
+    }
+}
+
+/// The client of the newest attempt in this browser: the way back when LINE returned a foreign `state`.
+pub(super) fn newest_client(request: &Request, keys: &Keys) -> Option<ClientId> {
+    let carried = attempts(request).filter_map(|(_, value)| open(keys, value));
+    let whole = carried.filter_map(|carried| match carried {
+        Carried::Whole(attempt) => Some(attempt),
+        Carried::Parked(_) => None,
+    });
+    whole.max_by_key(|attempt| attempt.started_at).map(|attempt| attempt.client)
+}
+
+fn attempts(request: &Request) -> impl Iterator<Item = (&str, &str)> {
+    cookie::all(request).filter(|(name, _)| name.starts_with(cookie::ATTEMPT_PREFIX))
+}
+
+fn open(keys: &Keys, value: &str) -> Option<Carried> {
+    serde_json::from_str(keys.open_text(Purpose::Attempt, value).ok()?.expose()).ok()
+}
+
+fn name(id: &AttemptId) -> String {
+    format!("{}{id}", cookie::ATTEMPT_PREFIX)
+}

@@ -1,0 +1,329 @@
+//! `GET /line/callback`: LINE's answer becomes a session and a code for the storefront.
+//!
+//! One attempt completes once, however often its callback arrives: the claim of the attempt id is a conditional write,
+//! its winner alone exchanges LINE's code (which LINE spends even when the exchange fails), and whoever arrives later
+//! with the same cookie receives a fresh code of the same session.
+
+use http::header;
+use serde::Deserialize;
+
+use super::{
+    CALLBACK_PATH,
+    attempt::{self, Attempt, Found},
+    retry,
+    state::State,
+};
+use crate::{
+    config::{Credential, Site},
+    id::{AttemptId, SessionId, Subject},
+    line::{
+        self, Expected, IdToken,
+        login::{Callback, Friendship, LoginError, Tokens},
+    },
+    oauth::authorization::AuthorizationError,
+    platform::{Context, Platform, PlatformError},
+    secret::SecretText,
+    store::{
+        Statement,
+        line_user::{self, Evidence},
+        session::{self, CodeFor, NewCode, NewSession},
+    },
+    time::{SECOND, UnixMillis},
+    web::{Reply, Request, cookie, form::Form},
+};
+
+/// How long a second arrival waits for the first to finish, in milliseconds.
+const WAIT: i64 = 3 * SECOND;
+
+/// How often it looks, in milliseconds.
+const POLL: i64 = 200;
+
+/// Why a login did not complete, and by which exit the customer leaves.
+enum Failure {
+    /// The retry page: nothing is proven, or a fresh start may succeed.
+    Retry(&'static str),
+    /// Back to the storefront with an error.
+    Client(Box<Attempt>, AuthorizationError, &'static str),
+    /// A store of ours failed.
+    Ours(PlatformError),
+}
+
+impl From<PlatformError> for Failure {
+    fn from(error: PlatformError) -> Self {
+        Self::Ours(error)
+    }
+}
+
+/// Completes a login attempt: (1) the state is ours; (2) this browser carries the attempt; (3) LINE's errors leave;
+/// (4) the attempt is claimed; (5) the winner completes it at LINE, others wait for the result; (6) a code goes back to
+/// the storefront.
+pub async fn callback<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    form: &Form,
+) -> Result<Reply, PlatformError> {
+    let callback = Callback::read(form);
+    let state = callback.unverified_state.clone();
+    match complete(cx, site, request, callback).await {
+        Ok(reply) => Ok(reply),
+        Err(Failure::Retry(reason)) => Ok(retry::page(cx, site, request, state.as_deref(), reason)),
+        Err(Failure::Client(attempt, error, reason)) => {
+            Ok(Reply::found(&attempt.back().with_error(error, &site.issuer)).because(reason))
+        }
+        Err(Failure::Ours(error)) => Err(error),
+    }
+}
+
+async fn complete<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    callback: Callback,
+) -> Result<Reply, Failure> {
+    let keys = &cx.settings.keys;
+    // (1)
+    let unverified = callback.unverified_state.as_deref().unwrap_or_default();
+    let state =
+        State::open(keys, &site.account.id, unverified).map_err(|_| Failure::Retry("foreign_state"))?;
+    // (2)
+    let found = attempt::find(request, keys, &state.attempt).ok_or(Failure::Retry("no_attempt_cookie"))?;
+    // (3) An attempt in its cookie leaves without a store call.
+    let (found, code) = match (found, callback.result) {
+        (found, Ok(code)) => (found, Ok(code)),
+        (Found::Whole(attempt), Err(error)) => return Err(refused(attempt, error)),
+        (Found::Parked, Err(error)) => (Found::Parked, Err(error)),
+    };
+    // (4)
+    let claim = claim(cx, site, &state.attempt).await?;
+    let attempt = match found {
+        Found::Whole(attempt) => attempt,
+        Found::Parked => claim.parked(cx, &state.attempt)?,
+    };
+    if attempt.is_over(cx.platform.now()) {
+        return Err(Failure::Retry("attempt_over"));
+    }
+    let code = match code {
+        Ok(code) => code,
+        Err(error) => return Err(refused(attempt, error)),
+    };
+    // (5)
+    let ours = SecretText::from_random(cx.platform.random());
+    if claim.is_ours {
+        match at_line(cx, site, &attempt, &code).await {
+            Ok(login) => remember(cx, site, &attempt, &login, &ours).await?,
+            Err(failure) => {
+                give_up(cx, site, &attempt.id, &failure).await?;
+                return Err(failure);
+            }
+        }
+    } else {
+        wait(cx, site, &attempt.id).await?;
+        let issue = code_of(site, &attempt, &ours, cx.platform.now());
+        if cx.platform.one(&site.account.database, issue).await?.changes == 0 {
+            return Err(Failure::Retry("session_ended"));
+        }
+    }
+    // (6)
+    Ok(hand_back(cx, site, &attempt, &ours))
+}
+
+/// LINE said no. Only what a fresh start may cure leads to the retry page.
+fn refused(attempt: Box<Attempt>, error: LoginError) -> Failure {
+    match error {
+        LoginError::AccessDenied => {
+            Failure::Client(attempt, AuthorizationError::AccessDenied, error.reason())
+        }
+        LoginError::ServerError | LoginError::Refused => {
+            Failure::Client(attempt, AuthorizationError::ServerError, error.reason())
+        }
+        LoginError::LoginRequired | LoginError::Missing => Failure::Retry(error.reason()),
+    }
+}
+
+struct Claim {
+    is_ours: bool,
+    sealed: Option<String>,
+}
+
+impl Claim {
+    fn parked<P>(&self, cx: Context<'_, P>, id: &AttemptId) -> Result<Box<Attempt>, Failure> {
+        let opened = self.sealed.as_deref().and_then(|sealed| Attempt::unpark(&cx.settings.keys, id, sealed));
+        opened.map(Box::new).ok_or(Failure::Retry("attempt_over"))
+    }
+}
+
+/// Batch 1: claims the attempt id, and reads the row of an attempt too large for its cookie.
+async fn claim<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    attempt: &AttemptId,
+) -> Result<Claim, PlatformError> {
+    #[derive(Deserialize)]
+    struct Row {
+        sealed: String,
+    }
+    let insert = Statement::new(
+        "INSERT INTO login_attempts (account, attempt, claimed_by, claimed_at) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (account, attempt) DO NOTHING",
+    )
+    .bind(&site.account.id)
+    .bind(attempt)
+    .bind(crate::id::short(cx.platform.random()))
+    .bind(cx.platform.now());
+    let statements = vec![insert, Attempt::parked(&site.account, attempt)];
+    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+    let is_ours = outcomes.first().is_some_and(|outcome| outcome.changes == 1);
+    let row: Option<Row> = outcomes.get(1).map(crate::platform::Outcome::first).transpose()?.flatten();
+    Ok(Claim { is_ours, sealed: row.map(|row| row.sealed) })
+}
+
+/// Who logged in, and what is known of the friendship.
+struct Login {
+    token: IdToken,
+    friendship: Option<Friendship>,
+    auth_time: UnixMillis,
+}
+
+/// At LINE: (a) exchanges the code, once; (b) verifies the ID token; (c) holds `max_age` against it; (d) asks for the
+/// friendship, which nobody's query parameter is believed about. A login does not fail because (d) did.
+async fn at_line<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    attempt: &Attempt,
+    code: &str,
+) -> Result<Login, Failure> {
+    let (bases, channel) = (&cx.settings.line, &site.account.login);
+    let failed = |reason| Failure::Client(Box::new(attempt.clone()), AuthorizationError::ServerError, reason);
+    // (a)
+    let redirect_uri = site.url(CALLBACK_PATH);
+    let exchange = line::login::exchange(bases, channel, code, &redirect_uri, attempt.line_verifier.expose());
+    let answer = cx.platform.fetch(exchange).await.map_err(|_| Failure::Retry("line_exchange_unanswered"))?;
+    if !answer.status.is_success() {
+        return Err(Failure::Retry("line_exchange_refused"));
+    }
+    let tokens: Tokens = answer.json().ok_or_else(|| failed("line_exchange_unreadable"))?;
+    // (b)
+    let Credential::Secret(secret) = &channel.credential;
+    let expected = Expected { channel_id: &channel.channel_id, nonce: &attempt.line_nonce };
+    let token = line::verify_hs256(&tokens.unverified_id_token, secret, expected, cx.platform.now())
+        .map_err(|error| failed(error.reason()))?;
+    // (c)
+    let auth_time = token.auth_time.unwrap_or(cx.platform.now());
+    if attempt
+        .max_age
+        .is_some_and(|max| cx.platform.now() - auth_time > i64::from(max) * SECOND + line::LEEWAY)
+    {
+        let error = AuthorizationError::LoginRequired;
+        return Err(Failure::Client(Box::new(attempt.clone()), error, "authentication_too_old"));
+    }
+    // (d)
+    let asked = cx.platform.fetch(line::login::friendship(bases, &tokens.access_token)).await;
+    let friendship = asked.ok().filter(|answer| answer.status.is_success()).and_then(|answer| answer.json());
+    Ok(Login { token, friendship, auth_time })
+}
+
+/// Batch 2: user, friendship and session, into the claim's row, and the code for the storefront.
+async fn remember<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    attempt: &Attempt,
+    login: &Login,
+    code: &SecretText,
+) -> Result<(), PlatformError> {
+    let (account, now) = (&site.account.id, cx.platform.now());
+    let who = &login.token.line_user_id;
+    let sid = SessionId::from_random(cx.platform.random());
+    let fresh = Subject::from_random(cx.platform.random());
+    let mut statements = vec![
+        line_user::seen(account, who, &fresh, now),
+        line_user::profile(account, who, login.token.name.as_deref(), login.token.picture.as_deref()),
+    ];
+    if let Some(Friendship { friend_flag }) = login.friendship {
+        let evidence = Evidence { friend: friend_flag, at: now, claim: None };
+        statements.push(line_user::friendship(account, who, evidence));
+    }
+    let token = session_token(cx, attempt);
+    let session = NewSession {
+        sid: &sid,
+        token: &token,
+        line_user_id: who,
+        auth_time: login.auth_time,
+        methods: &login.token.amr,
+    };
+    statements.push(session::begin(account, &session, now));
+    statements.push(
+        Statement::new("UPDATE login_attempts SET sid = ?3 WHERE account = ?1 AND attempt = ?2")
+            .bind(account)
+            .bind(&attempt.id)
+            .bind(&sid),
+    );
+    statements.push(code_of(site, attempt, code, now));
+    cx.platform.batch(&site.account.database, statements).await.map(|_| ())
+}
+
+/// Tells those who wait that this attempt will not complete.
+async fn give_up<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    attempt: &AttemptId,
+    failure: &Failure,
+) -> Result<(), PlatformError> {
+    let (Failure::Retry(reason) | Failure::Client(_, _, reason)) = failure else { return Ok(()) };
+    let statement =
+        Statement::new("UPDATE login_attempts SET failed = ?3 WHERE account = ?1 AND attempt = ?2")
+            .bind(&site.account.id)
+            .bind(attempt)
+            .bind(*reason);
+    cx.platform.one(&site.account.database, statement).await.map(|_| ())
+}
+
+/// Waits until the attempt's winner has its session.
+async fn wait<P: Platform>(cx: Context<'_, P>, site: &Site, attempt: &AttemptId) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        sid: Option<String>,
+        failed: Option<String>,
+    }
+    let until = cx.platform.now() + WAIT;
+    loop {
+        let look =
+            Statement::new("SELECT sid, failed FROM login_attempts WHERE account = ?1 AND attempt = ?2")
+                .bind(&site.account.id)
+                .bind(attempt);
+        let row: Option<Row> = cx.platform.one(&site.account.database, look).await?.first()?;
+        match row {
+            Some(Row { sid: Some(_), .. }) => return Ok(()),
+            Some(Row { failed: Some(_), .. }) => return Err(Failure::Retry("attempt_failed")),
+            _ if cx.platform.now() >= until => return Err(Failure::Retry("attempt_pending")),
+            _ => cx.platform.sleep_until(cx.platform.now() + POLL).await,
+        }
+    }
+}
+
+/// A fresh code of the attempt's session.
+fn code_of(site: &Site, attempt: &Attempt, code: &SecretText, now: UnixMillis) -> Statement {
+    let new = NewCode {
+        code,
+        client_id: attempt.client.as_str(),
+        redirect_uri: &attempt.redirect_uri,
+        code_challenge: attempt.code_challenge.as_deref(),
+        nonce: attempt.nonce.as_deref(),
+        scope: attempt.scope(),
+    };
+    session::issue_code(&site.account.id, &new, &CodeFor::Attempt(&attempt.id), now)
+}
+
+/// The code for the storefront, and the session's cookie for this browser.
+fn hand_back<P>(cx: Context<'_, P>, site: &Site, attempt: &Attempt, code: &SecretText) -> Reply {
+    let token = session_token(cx, attempt);
+    let session = cookie::set(cookie::SESSION, token.expose(), session::LIFETIME / SECOND);
+    Reply::found(&attempt.back().with_code(code.expose(), &site.issuer))
+        .with(header::SET_COOKIE, session)
+        .with(header::SET_COOKIE, cookie::clear(cookie::NO_AUTO_LOGIN))
+}
+
+/// The session token of an attempt: derived, so that every arrival of the same attempt sets the same cookie.
+fn session_token<P>(cx: Context<'_, P>, attempt: &Attempt) -> SecretText {
+    cx.settings.keys.derived_token("enishi session token v1", attempt.line_verifier.expose())
+}

@@ -1,0 +1,144 @@
+//! Expansion: the recipients of a send are frozen into chunks, a page at a time, inside SQL.
+
+use serde::Deserialize;
+
+use crate::{
+    app::Disposition,
+    config,
+    id::{AccountId, SendId},
+    line::messaging::MAX_RECIPIENTS,
+    platform::{Context, Outcome, Platform, PlatformError},
+    rule::{self, Rule},
+    store::{Job, Statement},
+};
+
+/// Recipients of one page: selecting a segment again for every chunk would cost more than packing 200 of them.
+const PAGE: i64 = 100_000;
+
+/// How long a page waits before it is tried again, in seconds.
+const RETRY_AFTER: u32 = 5;
+
+#[derive(Deserialize)]
+struct Send {
+    rule: String,
+    expanded_to: i64,
+    chunks: i64,
+}
+
+/// Freezes the next page: (1) where the send stands is read; (2) chunks, the next place and the state are one batch,
+/// conditional on that place, so that a repeated job continues from the stored row and can neither skip nor double;
+/// (3) the chunks, and the next page if there is one, are put on the queue.
+pub async fn expand<P: Platform>(cx: Context<'_, P>, account: &AccountId, send: &SendId) -> Disposition {
+    match page(cx, account, send).await {
+        Ok(()) => Disposition::Done,
+        Err(error) => {
+            cx.log_failure("send_expand", &error);
+            Disposition::Retry { seconds: RETRY_AFTER }
+        }
+    }
+}
+
+async fn page<P: Platform>(
+    cx: Context<'_, P>,
+    account: &AccountId,
+    send: &SendId,
+) -> Result<(), PlatformError> {
+    #[derive(Deserialize)]
+    struct Chunk {
+        chunk: i64,
+    }
+    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
+    // (1)
+    let read = Statement::new(
+        "SELECT rule, expanded_to, chunks FROM sends WHERE account = ?1 AND id = ?2 AND state = 'expanding'",
+    )
+    .bind(account)
+    .bind(send);
+    let Some(place) = cx.platform.one(&owner.database, read).await?.first::<Send>()? else { return Ok(()) };
+    let rule: Rule = serde_json::from_str(&place.rule).map_err(|e| PlatformError::Stored(e.to_string()))?;
+    // (2)
+    let statements = vec![
+        freeze(cx, account, send, &place, &rule),
+        move_on(account, send, &place),
+        finish_if_empty(account, send),
+        Statement::new("SELECT chunk FROM chunks WHERE account = ?1 AND send = ?2 AND chunk >= ?3 AND state = 'open'")
+            .bind(account)
+            .bind(send)
+            .bind(place.chunks),
+        Statement::new("SELECT rule, expanded_to, chunks FROM sends WHERE account = ?1 AND id = ?2 AND state = 'expanding'")
+            .bind(account)
+            .bind(send),
+    ];
+    let outcomes = cx.platform.batch(&owner.database, statements).await?;
+    let chunks: Vec<Chunk> = outcomes.get(3).map(Outcome::rows).transpose()?.unwrap_or_default();
+    let goes_on = outcomes.get(4).map(Outcome::first::<Send>).transpose()?.flatten().is_some();
+    // (3)
+    let mut jobs: Vec<Job> = chunks
+        .iter()
+        .map(|row| Job::Deliver { account: account.clone(), send: send.clone(), chunk: row.chunk })
+        .collect();
+    if goes_on {
+        jobs.push(Job::Expand { account: account.clone(), send: send.clone() });
+    }
+    if jobs.is_empty() { Ok(()) } else { cx.platform.enqueue(&jobs).await }
+}
+
+/// Selects, numbers and packs a page; recipients do not leave the database.
+fn freeze<P: Platform>(
+    cx: Context<'_, P>,
+    account: &AccountId,
+    send: &SendId,
+    place: &Send,
+    rule: &Rule,
+) -> Statement {
+    let audience = rule::audience(account, rule);
+    let n = audience.bound();
+    let (id, after, page, size, now) = (n + 1, n + 2, n + 3, n + 4, n + 5);
+    let sql = format!(
+        "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at) \
+         SELECT ?1, ?{id}, s.chunks + g.number, 'open', g.line_users, g.last, g.targeted, ?{now} FROM ( \
+           SELECT (place - 1) / ?{size} AS number, json_group_array(line_user) AS line_users, \
+             max(line_user) AS last, count(*) AS targeted \
+           FROM (SELECT u.id AS line_user, row_number() OVER (ORDER BY u.id) AS place {} AND u.id > ?{after} \
+                 ORDER BY u.id LIMIT ?{page}) \
+           GROUP BY number) g \
+         JOIN sends s ON s.account = ?1 AND s.id = ?{id} \
+         WHERE s.state = 'expanding' AND s.expanded_to = ?{after}",
+        audience.clause()
+    );
+    audience
+        .statement(sql)
+        .bind(send)
+        .bind(place.expanded_to)
+        .bind(PAGE)
+        .bind(MAX_RECIPIENTS)
+        .bind(cx.platform.now())
+}
+
+/// The send continues after the page's last recipient; a page that is not full was the last.
+fn move_on(account: &AccountId, send: &SendId, place: &Send) -> Statement {
+    Statement::new(
+        "UPDATE sends SET \
+           state = CASE WHEN (SELECT coalesce(sum(targeted), 0) FROM chunks \
+             WHERE account = ?1 AND send = ?2 AND chunk >= ?4) < ?5 THEN 'sending' ELSE 'expanding' END, \
+           expanded_to = coalesce((SELECT last_line_user FROM chunks \
+             WHERE account = ?1 AND send = ?2 ORDER BY chunk DESC LIMIT 1), expanded_to), \
+           chunks = coalesce((SELECT chunk + 1 FROM chunks \
+             WHERE account = ?1 AND send = ?2 ORDER BY chunk DESC LIMIT 1), 0) \
+         WHERE account = ?1 AND id = ?2 AND state = 'expanding' AND expanded_to = ?3 AND chunks = ?4",
+    )
+    .bind(account)
+    .bind(send)
+    .bind(place.expanded_to)
+    .bind(place.chunks)
+    .bind(PAGE)
+}
+
+/// A segment that reaches nobody is done at once.
+fn finish_if_empty(account: &AccountId, send: &SendId) -> Statement {
+    Statement::new(
+        "UPDATE sends SET state = 'done' WHERE account = ?1 AND id = ?2 AND state = 'sending' AND chunks = 0",
+    )
+    .bind(account)
+    .bind(send)
+}

@@ -1,0 +1,26 @@
+//! What could not be done, kept with its body where it can be seen.
+
+use super::Statement;
+use crate::{id::AccountId, secret::Digest, time::UnixMillis};
+
+/// Keeps one dead letter. Its id is the digest of what it says, so that burying twice keeps one.
+#[must_use]
+pub fn write(
+    account: Option<&AccountId>,
+    source: &str,
+    reason: &str,
+    body: &str,
+    now: UnixMillis,
+) -> Statement {
+    let id = Digest::of(format!("{source}\n{reason}\n{body}").as_bytes());
+    Statement::new(
+        "INSERT INTO dead_letters (id, account, source, reason, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(&id)
+    .bind(account.map(|account| account.as_str().to_owned()))
+    .bind(source)
+    .bind(reason)
+    .bind(body)
+    .bind(now)
+}

@@ -1,0 +1,15 @@
+//! The cellar: SQL statements, cache keys and queue jobs as values. No I/O here; the platform performs them.
+//!
+//! What several rooms change in one batch is a function in here that returns statements. Tables: `docs/STORAGE.md`.
+
+mod cache;
+pub mod dead_letter;
+mod job;
+pub mod line_user;
+pub mod session;
+mod statement;
+pub mod sweep;
+
+pub use cache::CacheKey;
+pub use job::{Job, Queue};
+pub use statement::{MAX_INTEGER, MAX_PARAMETERS, Statement, Value};

@@ -1,0 +1,118 @@
+//! One SQL statement with its bound parameters.
+
+use std::borrow::Cow;
+
+use crate::{
+    id::{
+        AccountId, AttemptId, BotUserId, ClientId, LineUserId, MalformedId, MemberId, SendId, SessionId,
+        Subject,
+    },
+    secret::Digest,
+    time::UnixMillis,
+};
+
+/// Bound parameters that D1 allows in one statement.
+pub const MAX_PARAMETERS: usize = 100;
+
+/// The largest integer that D1 keeps exact: its numbers pass through JavaScript's doubles.
+pub const MAX_INTEGER: i64 = (1 << 53) - 1;
+
+/// A value bound to a placeholder. Floating point and blobs are not used by this product's tables.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// SQL NULL.
+    Null,
+    /// An integer within ±(2^53 − 1).
+    Integer(i64),
+    /// A number of the shop's.
+    Real(f64),
+    /// Text.
+    Text(String),
+}
+
+/// SQL with numbered placeholders (`?1`) and the values bound to them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The text, at most 100 kB.
+    pub sql: Cow<'static, str>,
+    /// The values of `?1`, `?2`, …; at most [`MAX_PARAMETERS`].
+    pub values: Vec<Value>,
+}
+
+impl Statement {
+    /// A statement whose text is known to the program.
+    #[must_use]
+    pub fn new(sql: &'static str) -> Self {
+        Self { sql: Cow::Borrowed(sql), values: Vec::new() }
+    }
+
+    /// A statement whose text the rule compiler built; the caller's values are bound, never written into it.
+    #[must_use]
+    pub fn compiled(sql: String) -> Self {
+        Self { sql: Cow::Owned(sql), values: Vec::new() }
+    }
+
+    /// Binds the next placeholder.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Integer(i64::from(truth))
+    }
+}
+
+impl From<UnixMillis> for Value {
+    fn from(at: UnixMillis) -> Self {
+        Self::Integer(at.0)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+macro_rules! bindable {
+    ($($id:ty),+) => {$(
+        impl From<&$id> for Value {
+            fn from(id: &$id) -> Self {
+                Self::Text(id.as_str().to_owned())
+            }
+        }
+    )+};
+}
+
+bindable!(
+    AccountId, AttemptId, BotUserId, ClientId, Digest, LineUserId, MemberId, SendId, SessionId, Subject
+);
+
+impl From<MalformedId> for crate::platform::PlatformError {
+    /// An id of ours that the store gave back in another form.
+    fn from(malformed: MalformedId) -> Self {
+        Self::Stored(malformed.to_string())
+    }
+}

@@ -1,0 +1,235 @@
+//! HTTP as values: the request that came in, the reply that goes out, and the calls that we make to others.
+//!
+//! Out of scope: where bytes come from (`edge/`), what a path means (`app.rs`).
+
+pub mod cookie;
+mod error;
+pub mod form;
+pub mod page;
+
+pub use error::ApiError;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+/// The largest request body that is read, in bytes. LINE's own limit is 2 MB (LINE reference, common specifications).
+pub const MAX_BODY: usize = 2_000_000;
+
+/// The request headers that the product reads. A platform passes on these and no others: each costs a call across
+/// the JavaScript border.
+pub const HEADERS_READ: [HeaderName; 8] = [
+    header::ACCEPT_LANGUAGE,
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    IDEMPOTENCY_KEY,
+    header::ORIGIN,
+    LINE_SIGNATURE,
+];
+
+/// LINE's signature over the raw webhook body; its case on the wire varies, so it is read without case.
+pub const LINE_SIGNATURE: HeaderName = HeaderName::from_static("x-line-signature");
+
+/// The caller's name for one request that may be repeated (IETF draft `idempotency-key-header`).
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A request that came in.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Host and, where it is not the default, port.
+    pub authority: String,
+    /// The path, still percent-encoded.
+    pub path: String,
+    /// The query without `?`, still percent-encoded.
+    pub query: String,
+    /// Those of [`HEADERS_READ`] that were sent.
+    pub headers: HeaderMap,
+    /// The body; `None` if it is larger than [`MAX_BODY`].
+    pub body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// The host name without a port, in lower case.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, _)| host);
+        host.to_ascii_lowercase()
+    }
+
+    /// A header as text.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The credentials of `Authorization: Bearer` (RFC 6750 section 2.1).
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header(&header::AUTHORIZATION)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    }
+
+    /// The body, or nothing where it was too large.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    /// The body as the JSON that the endpoint takes.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_slice(self.bytes()).map_err(|e| ApiError::invalid_request(format!("the body: {e}")))
+    }
+}
+
+/// A reply that goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Why it is not what the caller hoped for: a stable label, logged once in the hall, never sent.
+    pub reason: Option<&'static str>,
+}
+
+impl Reply {
+    /// An empty reply.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Vec::new(), reason: None }
+    }
+
+    /// JSON that nobody may keep.
+    #[must_use]
+    pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Self {
+        let mut reply = Self::new(status)
+            .with(header::CONTENT_TYPE, "application/json")
+            .with(header::CACHE_CONTROL, "no-store");
+        reply.body = serde_json::to_vec(value).unwrap_or_default();
+        reply
+    }
+
+    /// A redirect that always continues with GET, also after POST (RFC 9700 section 4.12).
+    #[must_use]
+    pub fn see_other(location: &str) -> Self {
+        Self::redirect(StatusCode::SEE_OTHER, location)
+    }
+
+    /// A redirect of a GET request.
+    #[must_use]
+    pub fn found(location: &str) -> Self {
+        Self::redirect(StatusCode::FOUND, location)
+    }
+
+    fn redirect(status: StatusCode, location: &str) -> Self {
+        Self::new(status)
+            .with(header::LOCATION, location)
+            .with(header::CACHE_CONTROL, "no-store")
+            .with(header::REFERRER_POLICY, "no-referrer")
+    }
+
+    /// With one more header. A value that cannot be a header is left out: all of ours are ASCII.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+            self.headers.append(name, value);
+        }
+        self
+    }
+
+    /// With the label under which the hall logs it.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+}
+
+/// A call to another server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The absolute URL.
+    pub url: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How long to wait for the answer, in milliseconds.
+    pub deadline: i64,
+}
+
+/// How long a call to LINE may take, in milliseconds.
+pub const LINE_DEADLINE: i64 = 10_000;
+
+impl Call {
+    /// A call without a body.
+    #[must_use]
+    pub fn new(method: Method, url: String) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), deadline: LINE_DEADLINE }
+    }
+
+    /// A form, as OAuth's token endpoints take it.
+    #[must_use]
+    pub fn form(url: String, fields: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut call = Self::new(Method::POST, url);
+        call.body = body.into_bytes();
+        call.with(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+    }
+
+    /// JSON by POST.
+    #[must_use]
+    pub fn json(url: String, body: Vec<u8>) -> Self {
+        let mut call = Self::new(Method::POST, url);
+        call.body = body;
+        call.with(header::CONTENT_TYPE, "application/json")
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// With `Authorization: Bearer`.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.with(header::AUTHORIZATION, &format!("Bearer {token}"))
+    }
+}
+
+/// Another server's answer; any status is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Those of [`ANSWER_HEADERS`] that were sent.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The answer headers that the product reads.
+pub const ANSWER_HEADERS: [HeaderName; 2] = [LINE_REQUEST_ID, LINE_ACCEPTED_REQUEST_ID];
+
+/// LINE's name for one request.
+pub const LINE_REQUEST_ID: HeaderName = HeaderName::from_static("x-line-request-id");
+
+/// LINE's name for the earlier request that was accepted under the same retry key.
+pub const LINE_ACCEPTED_REQUEST_ID: HeaderName = HeaderName::from_static("x-line-accepted-request-id");
+
+impl Answer {
+    /// The body as JSON, if it is the JSON that was expected.
+    #[must_use]
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}

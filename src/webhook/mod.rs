@@ -1,0 +1,11 @@
+//! LINE's webhooks: acknowledged at the door once they are durable, applied by the queue's consumer.
+//!
+//! LINE allows one webhook address per Official Account, so what we lose is lost for the shop. `receive.rs` is the
+//! door, `effect.rs` the table of what each event does, `apply.rs` the consumer.
+
+mod apply;
+mod effect;
+mod receive;
+
+pub use apply::{Body, Received, apply, drain_inbox};
+pub use receive::receive;

@@ -1,0 +1,355 @@
+//! From the shop's button over LINE back to the shop.
+
+use enishi::time::{HOUR, MINUTE};
+use enishi_world::{
+    ACCOUNT, Fault, LINE, Point,
+    line_simulator::{AutoLogin, NewUser},
+};
+use http::Method;
+use serde_json::json;
+
+use crate::support::{Browser, Consent, LINE_TOKEN, Stage, query};
+
+#[test]
+fn a_new_customer_logs_in_adds_the_friend_and_arrives_with_verified_claims() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let hanako = stage.person("花子");
+    let login = shop.begin("1");
+    let location = Browser::of(world, &hanako).log_in(shop, &login, Consent::WithFriend);
+    let claims = shop.claims(world, &login, &shop.code(&login, &location));
+    assert_eq!(claims["name"], "花子");
+    assert!(claims["picture"].as_str().unwrap().starts_with("https://"));
+    assert_eq!(claims["line_friend"], true);
+    assert_eq!(claims["auth_time"], world.now().seconds());
+    assert!(claims.get("member_id").is_none());
+    assert_eq!(claims["sub"], stage.subject(&hanako));
+    assert!(!claims.to_string().contains(hanako.as_str()), "the LINE user id is nobody's subject");
+}
+
+#[test]
+fn a_linked_customer_arrives_with_the_member_id_and_a_session_needs_no_second_login_at_line() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let login = shop.begin("1");
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    let claims = shop.claims(world, &login, &shop.code(&login, &location));
+    assert_eq!(claims["line_friend"], false);
+    let linked = stage.link(claims["sub"].as_str().unwrap(), &json!({ "member_id": "会員-7" }));
+    assert_eq!(linked.0, 201, "{}", linked.1);
+
+    let again = shop.begin("2");
+    let page = browser.go(&again.url);
+    let location = page.location.unwrap();
+    assert!(location.starts_with(&shop.redirect_uri), "{location}");
+    let second = shop.claims(world, &again, &shop.code(&again, &location));
+    assert_eq!(second["member_id"], "会員-7");
+    assert_eq!((&second["sub"], &second["sid"]), (&claims["sub"], &claims["sid"]));
+}
+
+#[test]
+fn a_customer_who_cancels_returns_to_the_shop_with_access_denied() {
+    let stage = Stage::new(1);
+    let login = stage.shop.begin("1");
+    let location =
+        Browser::of(&stage.world, &stage.person("花子")).log_in(&stage.shop, &login, Consent::Cancelled);
+    let back = stage.shop.answer(&login, &location);
+    assert_eq!(back("error").as_deref(), Some("access_denied"));
+    assert_eq!(back("code"), None);
+    assert_eq!(stage.count("sessions"), 0);
+}
+
+#[test]
+fn a_state_that_is_not_ours_leads_to_the_retry_page_and_to_no_code() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let started = browser.go(&stage.shop.begin("1").url);
+    let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+    let ours = query(&callback)("state").unwrap();
+    let changed = if ours.starts_with('A') { ours.replacen('A', "B", 1) } else { format!("A{}", &ours[1..]) };
+    for wrong in [changed.as_str(), "foreign", ""] {
+        let page = browser.go(&format!("{}/line/callback?code=x&state={wrong}", ACCOUNT.issuer));
+        assert_eq!((page.status, page.location.as_deref()), (400, None), "{wrong}");
+        assert!(page.button().is_some() && !page.html.contains("code="), "{}", page.html);
+    }
+    assert_eq!(stage.answers_of(LINE_TOKEN), []);
+}
+
+#[test]
+fn a_callback_without_the_cookie_of_its_attempt_leads_to_the_retry_page() {
+    let stage = Stage::new(1);
+    let mut victim = Browser::of(&stage.world, &stage.person("花子"));
+    let attacker = Browser::of(&stage.world, &stage.person("太郎"));
+    let started = victim.go(&stage.shop.begin("1").url);
+    let callback = attacker.at_line(&started.location.unwrap(), Consent::Plain);
+    for mut browser in [attacker, Browser::of(&stage.world, "nobody")] {
+        let page = browser.go(&callback);
+        assert_eq!((page.status, page.location.as_deref()), (400, None));
+        assert!(page.button().is_some());
+        assert_eq!(browser.cookies(ACCOUNT.host), Vec::<&str>::new());
+    }
+    assert_eq!(stage.answers_of(LINE_TOKEN), []);
+    assert_eq!(stage.count("sessions"), 0);
+}
+
+#[test]
+fn a_state_of_another_account_does_not_count_here() {
+    let stage = Stage::new(1);
+    let other = stage.other_shop();
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let started = browser.go(&other.begin("1").url);
+    let foreign = query(&started.location.unwrap())("state").unwrap();
+    let page = browser.go(&format!("{}/line/callback?code=x&state={foreign}", ACCOUNT.issuer));
+    assert_eq!((page.status, page.location.as_deref()), (400, None));
+}
+
+#[test]
+fn after_a_failed_auto_login_the_button_starts_again_without_it() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let user = NewUser { name: "花子".into(), auto_login: AutoLogin::Fails, ..NewUser::default() };
+    let user = world.line().add_user(user);
+    let mut browser = Browser::of(world, &user);
+    let started = browser.go(&shop.begin("1").url);
+    let dead = browser.at_line(&started.location.unwrap(), Consent::Plain);
+    let page = browser.go(&dead);
+    assert_eq!((page.status, page.location.as_deref()), (400, None));
+    // LINE's dead code was not presented.
+    assert_eq!(stage.answers_of(LINE_TOKEN), []);
+
+    let checked = browser.go(&page.button().unwrap()).location.unwrap();
+    let start = browser.go(&checked).location.unwrap();
+    assert!(start.starts_with(&format!("{}login", shop.home_uri)), "{start}");
+    assert_eq!(query(&start)("iss").as_deref(), Some(ACCOUNT.issuer));
+
+    let login = shop.begin("2");
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    shop.claims(world, &login, &shop.code(&login, &location));
+    let third = browser.go(&shop.begin("3").with("prompt", "login").url).location.unwrap();
+    assert_eq!(
+        query(&third)("disable_auto_login"),
+        None,
+        "once the login worked, auto-login may be tried again"
+    );
+}
+
+#[test]
+fn a_browser_without_cookies_is_told_so_and_not_sent_round_in_circles() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, &stage.person("花子")).without_cookies();
+    let started = browser.go(&stage.shop.begin("1").url);
+    let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+    let page = browser.go(&callback);
+    let checked = browser.go(&page.button().unwrap()).location.unwrap();
+    let told = browser.go(&checked);
+    assert_eq!((told.status, told.location), (400, None));
+    assert!(told.html.contains("Cookie"), "{}", told.html);
+}
+
+#[test]
+fn a_second_arrival_of_the_same_callback_receives_a_fresh_code_of_the_same_session() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let login = shop.begin("1");
+    let started = browser.go(&login.url);
+    let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+    let codes: Vec<String> =
+        (0..2).map(|_| shop.code(&login, &browser.go(&callback).location.unwrap())).collect();
+    assert_ne!(codes[0], codes[1]);
+    let sids: Vec<_> = codes.iter().map(|code| shop.claims(world, &login, code)["sid"].clone()).collect();
+    assert_eq!(sids[0], sids[1]);
+    assert_eq!(stage.answers_of(LINE_TOKEN), [Some(200)]);
+    assert_eq!(stage.count("sessions"), 1);
+}
+
+#[test]
+fn a_hundred_equal_callbacks_make_one_session_and_nobody_sees_a_failure() {
+    for seed in 1..4 {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, &stage.shop);
+        let mut browser = Browser::of(world, &stage.person("花子"));
+        let login = shop.begin("1");
+        let started = browser.go(&login.url);
+        let callback = browser.at_line(&started.location.unwrap(), Consent::WithFriend);
+        let replies = world.together((0..100).map(|_| world.serve(browser.request(&callback))));
+        for reply in replies {
+            let reply = reply.unwrap();
+            assert_eq!(reply.status, 302, "seed {seed}: {:?}", reply.reason);
+            shop.code(&login, reply.headers["location"].to_str().unwrap());
+            browser.keep(ACCOUNT.host, &reply);
+        }
+        assert_eq!(stage.count("sessions"), 1);
+        assert_eq!(stage.answers_of(LINE_TOKEN), [Some(200)]);
+        assert_eq!(browser.cookies(ACCOUNT.host).iter().filter(|name| name.ends_with("session")).count(), 1);
+    }
+}
+
+#[test]
+fn whatever_fails_in_a_callback_the_customer_arrives_or_starts_anew_and_never_has_two_sessions() {
+    for fault in Fault::ALL {
+        for number in 1.. {
+            let stage = Stage::new(number);
+            let (world, shop) = (&stage.world, &stage.shop);
+            let mut browser = Browser::of(world, &stage.person("花子"));
+            let login = shop.begin("1");
+            let started = browser.go(&login.url);
+            let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+            world.fail_at(number, fault);
+            browser.go(&callback);
+            let unharmed = world.end_faults();
+            let reloaded = browser.go(&callback);
+            match reloaded.location {
+                Some(location) => _ = shop.claims(world, &login, &shop.code(&login, &location)),
+                None => assert!(reloaded.button().is_some(), "{fault:?} at {number}: {}", reloaded.html),
+            }
+            assert!(stage.answers_of(LINE_TOKEN).len() <= 1, "{fault:?} at {number}");
+            assert!(stage.count("sessions") <= 1, "{fault:?} at {number}");
+            if unharmed {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn starting_a_login_touches_no_store_once_the_configuration_is_warm() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    browser.go(&shop.begin("warm").url);
+    world.advance(MINUTE - 1);
+    world.reset_calls();
+    let started = browser.go(&shop.begin("1").url);
+    assert!(started.location.unwrap().starts_with(LINE));
+    assert!(world.calls().touched_no_store(), "{:?}", world.calls());
+    assert_eq!(world.calls().fetches + world.calls().enqueues, 0);
+    world.advance(1);
+    browser.go(&shop.begin("2").url);
+    assert_eq!(
+        (world.calls().batches, world.calls().statements),
+        (1, 1),
+        "the configuration is read once a minute"
+    );
+}
+
+#[test]
+fn an_attempt_is_over_after_a_quarter_of_an_hour() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let started = browser.go(&stage.shop.begin("1").url);
+    stage.world.advance(15 * MINUTE + 1);
+    let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+    let page = browser.go(&callback);
+    assert_eq!((page.status, page.location.as_deref()), (400, None));
+    assert!(page.button().is_some());
+    assert_eq!(stage.count("sessions"), 0);
+}
+
+#[test]
+fn a_browser_carries_at_most_five_attempts_and_the_newest_works() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    for tab in 0..9 {
+        browser.go(&shop.begin(&format!("{tab}")).url);
+        world.advance(1_000);
+    }
+    assert!(browser.cookies(ACCOUNT.host).len() <= 5, "{:?}", browser.cookies(ACCOUNT.host));
+    let login = shop.begin("last");
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    shop.claims(world, &login, &shop.code(&login, &location));
+}
+
+#[test]
+fn a_state_too_large_for_a_cookie_waits_in_a_row_and_comes_back_unchanged() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let mut login = shop.begin("1");
+    (login.state, login.nonce) = ("s".repeat(2_048), "n".repeat(2_048));
+    let login = login.clone().but("state", Some(&login.state)).but("nonce", Some(&login.nonce));
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    shop.claims(world, &login, &shop.code(&login, &location));
+}
+
+#[test]
+fn prompt_none_answers_with_a_code_or_login_required_and_shows_nothing() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let silent = shop.begin("0").with("prompt", "none");
+    let refused = browser.go(&silent.url).location.unwrap();
+    assert_eq!(shop.answer(&silent, &refused)("error").as_deref(), Some("login_required"));
+    let login = shop.begin("1");
+    browser.log_in(shop, &login, Consent::Plain);
+    let silent = shop.begin("2").with("prompt", "none");
+    let location = browser.go(&silent.url).location.unwrap();
+    shop.claims(world, &silent, &shop.code(&silent, &location));
+}
+
+#[test]
+fn prompt_login_and_an_old_session_go_to_line_again() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    browser.log_in(shop, &shop.begin("1"), Consent::Plain);
+    let asked = browser.go(&shop.begin("2").with("prompt", "login").url).location.unwrap();
+    assert_eq!(query(&asked)("prompt").as_deref(), Some("login"));
+    world.advance(HOUR);
+    let asked = browser.go(&shop.begin("3").with("max_age", "60").url).location.unwrap();
+    assert_eq!(query(&asked)("max_age").as_deref(), Some("60"));
+    let login = shop.begin("4").with("max_age", "60");
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    let claims = shop.claims(world, &login, &shop.code(&login, &location));
+    assert!(claims["auth_time"].as_i64().unwrap() >= world.now().seconds() - 60);
+    world.advance(12 * HOUR);
+    let ended = browser.go(&shop.begin("5").url).location.unwrap();
+    assert!(ended.starts_with(LINE), "a session lasts 12 hours");
+}
+
+#[test]
+fn a_login_does_not_fail_because_the_friendship_could_not_be_asked() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    world.fail_next_call("/friendship/v1/status", Fault::Refused);
+    let login = shop.begin("1");
+    let location = Browser::of(world, &stage.person("花子")).log_in(shop, &login, Consent::Plain);
+    let claims = shop.claims(world, &login, &shop.code(&login, &location));
+    assert!(claims.get("line_friend").is_none(), "what is not known is not claimed");
+}
+
+#[test]
+fn a_store_that_fails_shows_an_apology_and_the_same_address_works_afterwards() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let login = shop.begin("1");
+    let started = browser.go(&login.url);
+    let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+    world.fail_next(Point::Database, Fault::Refused, 1);
+    let apology = browser.go(&callback);
+    assert_eq!((apology.status, apology.location.as_deref()), (503, None));
+    let location = browser.go(&callback).location.unwrap();
+    shop.claims(world, &login, &shop.code(&login, &location));
+}
+
+#[test]
+fn a_login_of_one_account_is_no_login_of_another_and_their_subjects_differ() {
+    let stage = Stage::new(1);
+    let other = stage.other_shop();
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let login = shop.begin("1");
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    let here = shop.claims(world, &login, &shop.code(&login, &location));
+    let elsewhere = other.begin("2");
+    assert!(browser.go(&elsewhere.url).location.unwrap().starts_with(LINE));
+    let location = browser.log_in(&other, &elsewhere, Consent::Plain);
+    let there = other.claims(world, &elsewhere, &other.code(&elsewhere, &location));
+    assert_ne!(here["sub"], there["sub"]);
+    let (status, _) =
+        stage.api(&other, Method::GET, &format!("/v1/links/{}", here["sub"].as_str().unwrap()), None);
+    assert_eq!(status, 404);
+}

@@ -1,0 +1,14 @@
+//! Journeys: what shops, customers, operators and LINE do to the whole product, on the native `World`.
+//!
+//! A module per room, a test per sentence. Every journey ends by looking whether a rule of LINE's or of the platform's
+//! was broken on the way (`support::Stage`).
+
+mod account;
+mod http;
+mod link;
+mod login;
+mod prove;
+mod provider;
+mod send;
+mod support;
+mod webhook;

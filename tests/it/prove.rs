@@ -1,0 +1,148 @@
+//! Randomised journeys: storms of faults by seed, and what must hold after each. `ENISHI_SEEDS` says how many.
+
+use enishi::time::{MINUTE, SECOND};
+use enishi_world::{
+    ACCOUNT, Disturbance, Trouble,
+    line_simulator::{Friendship, UserId, WebhookBehaviour},
+};
+use http::Method;
+use serde_json::json;
+
+use crate::support::{Browser, Consent, LINE_TOKEN, Stage, for_each_seed};
+
+/// Queues at their worst.
+const STORM: Disturbance = Disturbance { duplicates: 0.2, late: 20_000, shuffle: true, consumers: 3 };
+
+#[test]
+fn prove_webhooks_are_never_lost_and_never_applied_twice() {
+    for_each_seed("webhooks", |seed| {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        let behaviour = WebhookBehaviour { redelivery: true, duplicate: true, shuffle: true };
+        world.line().set_webhook_behaviour(behaviour);
+        world.disturb_queues(STORM);
+        world.fail_by_seed(0.05);
+        let users: Vec<UserId> = (0..12).map(|at| stage.person(&format!("客{at}"))).collect();
+        for _ in 0..25 {
+            for _ in 0..8 {
+                let now = world.now().0;
+                something_happens(&stage, &users[world.below(users.len())], now);
+                world.advance(1);
+            }
+            world.deliver_webhooks();
+            world.run_queues();
+            world.advance(SECOND);
+        }
+        while !world.deliver_webhooks().is_empty() {}
+        world.settle(10 * MINUTE);
+        world.end_faults();
+        while !world.deliver_webhooks().is_empty() {}
+        world.settle(10 * MINUTE);
+        assert_eq!(world.queued(), Vec::<String>::new(), "seed {seed}");
+        assert_eq!(stage.count("webhook_inbox") + stage.count("dead_letters"), 0, "seed {seed}");
+        for user in &users {
+            assert_user(&stage, user, seed);
+        }
+    });
+}
+
+fn something_happens(stage: &Stage, user: &UserId, now: i64) {
+    let mut line = stage.world.line();
+    match stage.world.below(3) {
+        0 => _ = line.follow(now, user).unwrap(),
+        1 => _ = line.unfollow(now, user).unwrap(),
+        _ => _ = line.send_message(now, user, "hi").unwrap(),
+    }
+}
+
+/// What we know of a user is what LINE knows.
+fn assert_user(stage: &Stage, user: &UserId, seed: u64) {
+    let line = stage.world.line();
+    let friendship = line.user(user).unwrap().friendship(ACCOUNT.messaging_channel);
+    let said = line.user(user).unwrap().said.len();
+    drop(line);
+    let of_user = format!("FROM line_users u WHERE u.line_user_id = '{user}'");
+    let rows = stage.world.query(&format!("SELECT u.friend {of_user}"));
+    let known = rows.first().and_then(|row| row["friend"].as_i64());
+    let expected = match friendship {
+        Friendship::Friend => Some(1),
+        Friendship::Blocked => Some(0),
+        Friendship::Stranger => None,
+    };
+    assert_eq!(known, expected, "seed {seed}: {user}");
+    let kept = stage.count(&format!("chat_messages m WHERE m.line_user IN (SELECT u.id {of_user})"));
+    assert_eq!(usize::try_from(kept).unwrap(), said, "seed {seed}: {user}");
+}
+
+#[test]
+fn prove_sends_reach_each_recipient_exactly_once() {
+    for_each_seed("sends", |seed| {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        let users = stage.many_members(1_100, "gold");
+        let others = stage.many_members(20, "silver");
+        world.disturb_queues(STORM);
+        world.fail_by_seed(0.03);
+        world.disturb_line(Trouble { server_errors: 0.05, accepted_without_answer: 0.02 });
+        let id = send_until_accepted(&stage);
+        world.settle(30 * MINUTE);
+        world.end_faults();
+        world.disturb_line(Trouble::default());
+        world.settle(30 * MINUTE);
+        let (_, send) = stage.api(&stage.shop, Method::GET, &format!("/v1/sends/{id}"), None);
+        assert_eq!(
+            (&send["state"], &send["accepted"]),
+            (&json!("done"), &json!(1_100)),
+            "seed {seed}: {send}"
+        );
+        assert_eq!(stage.count("sends"), 1, "seed {seed}");
+        assert!(users.iter().all(|user| stage.received(user) == 1), "seed {seed}");
+        assert!(others.iter().all(|user| stage.received(user) == 0), "seed {seed}");
+        assert_eq!(stage.count("received"), 1_100, "seed {seed}");
+    });
+}
+
+/// The shop repeats its call until it is accepted.
+fn send_until_accepted(stage: &Stage) -> String {
+    let body = json!({
+        "rule": { "attribute": "rank", "equals": "gold" },
+        "messages": [{ "type": "text", "text": "一度だけ" }],
+    });
+    loop {
+        let headers = [("idempotency-key", "once")];
+        let (status, made) = stage.api_with(&stage.shop, Method::POST, "/v1/sends", Some(&body), &headers);
+        match status {
+            202 => return made["id"].as_str().unwrap().to_owned(),
+            500 | 503 => stage.world.advance(SECOND),
+            _ => panic!("{status}: {made}"),
+        }
+    }
+}
+
+#[test]
+fn prove_logins_end_at_the_shop_or_on_a_page_and_never_in_two_sessions() {
+    for_each_seed("logins", |seed| {
+        for round in 0..10 {
+            let stage = Stage::new(seed * 1_000 + round);
+            let (world, shop) = (&stage.world, &stage.shop);
+            let mut browser = Browser::of(world, &stage.person("花子"));
+            let login = shop.begin("1");
+            let started = browser.go(&login.url);
+            let callback = browser.at_line(&started.location.unwrap(), Consent::WithFriend);
+            world.fail_by_seed(0.1);
+            let arrivals = 2 + world.below(5);
+            let replies = world.together((0..arrivals).map(|_| world.serve(browser.request(&callback))));
+            world.end_faults();
+            for reply in replies.into_iter().flatten() {
+                assert!([302, 400, 503].contains(&reply.status.as_u16()), "seed {seed}: {reply:?}");
+                browser.keep(ACCOUNT.host, &reply);
+                if reply.status == 302 {
+                    let code = shop.code(&login, reply.headers["location"].to_str().unwrap());
+                    shop.claims(world, &login, &code);
+                }
+            }
+            assert!(stage.count("sessions") <= 1, "seed {seed}");
+            assert!(stage.answers_of(LINE_TOKEN).len() <= 1, "seed {seed}");
+        }
+    });
+}

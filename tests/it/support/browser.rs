@@ -1,0 +1,189 @@
+//! A customer's browser: cookies by host, one request at a time, and the walk through LINE's own pages.
+
+use std::collections::BTreeMap;
+
+use enishi::web::{Reply, Request};
+use enishi_world::{LINE, World, line_simulator::Answer, request};
+use http::{HeaderValue, Method, header};
+use url::{Url, form_urlencoded};
+
+use super::{Login, Shop};
+
+/// What the customer does on LINE's consent screen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// Allows, and ticks the friend box.
+    WithFriend,
+    /// Allows, and leaves the friend box alone.
+    Plain,
+    /// Cancels.
+    Cancelled,
+}
+
+/// What the browser shows or where it is sent.
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) location: Option<String>,
+    pub(crate) html: String,
+}
+
+impl Page {
+    /// Where the page's one button leads.
+    pub(crate) fn button(&self) -> Option<String> {
+        let (_, after) = self.html.split_once("data-testid=\"go-on\" href=\"")?;
+        Some(after.split('"').next()?.replace("&amp;", "&"))
+    }
+}
+
+/// A browser on the phone of one LINE user.
+pub(crate) struct Browser<'a> {
+    world: &'a World,
+    user: String,
+    cookies: BTreeMap<(String, String), String>,
+    keeps_cookies: bool,
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) fn of(world: &'a World, user: &str) -> Self {
+        Self { world, user: user.to_owned(), cookies: BTreeMap::new(), keeps_cookies: true }
+    }
+
+    /// A browser that drops every cookie.
+    pub(crate) fn without_cookies(mut self) -> Self {
+        self.keeps_cookies = false;
+        self
+    }
+
+    /// The names of the cookies of a host.
+    pub(crate) fn cookies(&self, host: &str) -> Vec<&str> {
+        self.cookies.keys().filter(|(of, _)| of == host).map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// A request to us, with this browser's cookies.
+    pub(crate) fn request(&self, url: &str) -> Request {
+        let mut request = request(Method::GET, url);
+        let host = request.host();
+        let pairs = self.cookies.iter().filter(|((of, _), _)| *of == host);
+        let pairs: Vec<String> = pairs.map(|((_, name), value)| format!("{name}={value}")).collect();
+        if !pairs.is_empty() {
+            request.headers.insert(header::COOKIE, HeaderValue::from_str(&pairs.join("; ")).unwrap());
+        }
+        request
+    }
+
+    /// Goes to one of our addresses; follows nothing.
+    pub(crate) fn go(&mut self, url: &str) -> Page {
+        let request = self.request(url);
+        let host = request.host();
+        let reply = self.world.answer(request);
+        self.keep(&host, &reply);
+        page(&reply)
+    }
+
+    /// Keeps the cookies of a reply as a browser does: `__Host-` only as it must be.
+    pub(crate) fn keep(&mut self, host: &str, reply: &Reply) {
+        for cookie in reply.headers.get_all(header::SET_COOKIE) {
+            let text = cookie.to_str().unwrap();
+            let (pair, attributes) = text.split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            let has = |wanted: &str| attributes.split(';').any(|one| one.trim().eq_ignore_ascii_case(wanted));
+            assert!(name.starts_with("__Host-") && has("secure") && has("path=/"), "{text}");
+            assert!(
+                has("httponly") && has("samesite=lax") && !attributes.to_lowercase().contains("domain"),
+                "{text}"
+            );
+            let key = (host.to_owned(), name.to_owned());
+            if has("max-age=0") {
+                self.cookies.remove(&key);
+            } else if self.keeps_cookies {
+                self.cookies.insert(key, value.to_owned());
+            }
+        }
+    }
+
+    /// Walks through LINE's pages; answers the callback's address, not yet visited.
+    pub(crate) fn at_line(&self, authorize: &str, consent: Consent) -> String {
+        assert!(authorize.starts_with(LINE), "{authorize}");
+        let (mut url, mut form) = (authorize.to_owned(), None);
+        for _ in 0..10 {
+            let shown = self.line_page(&url, form.take());
+            if let Some(location) = shown.location {
+                if location.starts_with("http") && !location.starts_with(LINE) {
+                    return location;
+                }
+                url = format!("{LINE}{}", location.trim_start_matches(LINE));
+            } else {
+                let action = action(&shown.html);
+                form = Some(self.submit(&action, consent, shown.html.contains("name=\"friend\"")));
+                url = format!("{LINE}{action}");
+            }
+        }
+        panic!("LINE's pages do not end");
+    }
+
+    /// What the customer submits on a screen of LINE's.
+    fn submit(&self, action: &str, consent: Consent, has_box: bool) -> Vec<(&'static str, String)> {
+        let decision = |text: &str| vec![("decision", text.to_owned())];
+        match (action.rsplit('/').next(), consent) {
+            (Some("login"), _) => vec![("user_id", self.user.clone())],
+            (Some("continue"), _) => decision("continue"),
+            (Some("consent"), Consent::Cancelled) => decision("cancel"),
+            (Some("consent"), Consent::WithFriend) if has_box => {
+                vec![("decision", "allow".to_owned()), ("friend", "true".to_owned())]
+            }
+            (_, Consent::Plain) if action.ends_with("friend") => decision("skip"),
+            _ => decision("allow"),
+        }
+    }
+
+    fn line_page(&self, url: &str, form: Option<Vec<(&'static str, String)>>) -> Page {
+        let method = if form.is_some() { Method::POST } else { Method::GET };
+        let body =
+            form.map(|fields| form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish());
+        let request = http::Request::builder()
+            .method(method)
+            .uri(url)
+            .header(header::COOKIE, format!("line_sim_user={}", self.user))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body.unwrap_or_default().into_bytes())
+            .unwrap();
+        let now = self.world.now().0;
+        let Answer::Reply(reply) = self.world.line().handle(now, request) else {
+            panic!("LINE shows a page")
+        };
+        let (parts, body) = reply.into_parts();
+        page(&Reply { status: parts.status, headers: parts.headers, body, reason: None })
+    }
+
+    /// From the shop's button to its redirect URI. Fails where the customer would not arrive.
+    pub(crate) fn log_in(&mut self, shop: &Shop, login: &Login, consent: Consent) -> String {
+        let started = self.go(&login.url);
+        let location = started.location.expect("a redirect");
+        if !location.starts_with(LINE) {
+            return location;
+        }
+        let callback = self.at_line(&location, consent);
+        assert!(callback.starts_with(shop.line.issuer), "{callback}");
+        let arrived = self.go(&callback);
+        assert_eq!(arrived.status, 302, "{}", arrived.html);
+        arrived.location.expect("a redirect to the shop")
+    }
+}
+
+fn page(reply: &Reply) -> Page {
+    let location = reply.headers.get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned());
+    let html = String::from_utf8_lossy(&reply.body).into_owned();
+    Page { status: reply.status.as_u16(), location, html }
+}
+
+/// The address of the first form on a page.
+fn action(html: &str) -> String {
+    let (_, after) = html.split_once("action=\"").unwrap_or_else(|| panic!("no form: {html}"));
+    after.split('"').next().unwrap_or_default().to_owned()
+}
+
+/// The parameters of a URL.
+pub(crate) fn query(url: &str) -> impl Fn(&str) -> Option<String> + use<> {
+    let pairs: BTreeMap<String, String> = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+    move |name| pairs.get(name).cloned()
+}

@@ -1,0 +1,219 @@
+//! One deployment with the first shop's account, ready for a journey.
+
+use std::cell::RefCell;
+
+use enishi::web::{Reply, Request};
+use enishi_world::{
+    ACCOUNT, OTHER_ACCOUNT, World,
+    line_simulator::{NewUser, UserId, sign},
+    request,
+};
+use http::{HeaderValue, Method, header};
+use serde_json::{Value, json};
+
+use super::Shop;
+
+/// A world with its first shop. Dropping it looks whether rules were broken.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) shop: Shop,
+    forgiven: RefCell<Vec<&'static str>>,
+}
+
+impl Stage {
+    pub(crate) fn new(seed: u64) -> Self {
+        let stage =
+            Self { world: World::new(seed), shop: Shop::of(ACCOUNT, "0"), forgiven: RefCell::default() };
+        let reply = stage.put_account(ACCOUNT.host, &stage.shop.account_body());
+        assert_eq!(reply.status, 201, "{}", json_body(&reply));
+        stage
+    }
+
+    /// Makes the second account, of another shop.
+    pub(crate) fn other_shop(&self) -> Shop {
+        let shop = Shop::of(OTHER_ACCOUNT, "1");
+        let reply = self.put_account(OTHER_ACCOUNT.host, &shop.account_body());
+        assert_eq!(reply.status, 201, "{}", json_body(&reply));
+        shop
+    }
+
+    /// `PUT /v1/accounts/{host}` as the operator.
+    pub(crate) fn put_account(&self, host: &str, body: &Value) -> Reply {
+        let key = self.world.settings().keys.operator_key();
+        let url = format!("{}/v1/accounts/{host}", ACCOUNT.issuer);
+        self.send(Method::PUT, &url, key.expose(), Some(body), &[])
+    }
+
+    /// A call of a shop's backend.
+    pub(crate) fn api(&self, shop: &Shop, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        self.api_with(shop, method, path, body, &[])
+    }
+
+    /// A call of a shop's backend with more headers.
+    pub(crate) fn api_with(
+        &self,
+        shop: &Shop,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, &str)],
+    ) -> (u16, Value) {
+        let url = format!("{}{path}", shop.line.issuer);
+        let reply = self.send(method, &url, &shop.api_key, body, headers);
+        (reply.status.as_u16(), json_body(&reply))
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        url: &str,
+        key: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, &str)],
+    ) -> Reply {
+        let mut request = request(method, url);
+        let bearer = format!("Bearer {key}");
+        let json = body.map(|_| ("content-type", "application/json"));
+        let all = [("authorization", bearer.as_str())].into_iter().chain(json).chain(headers.iter().copied());
+        for (name, value) in all {
+            request.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        request.body = Some(body.map(Value::to_string).unwrap_or_default().into_bytes());
+        self.world.answer(request)
+    }
+
+    /// Somebody with LINE on the phone.
+    pub(crate) fn person(&self, name: &str) -> UserId {
+        self.world.line().add_user(NewUser { name: name.to_owned(), ..NewUser::default() })
+    }
+
+    /// Somebody who adds the first account as a friend, as its webhook tells us.
+    pub(crate) fn friend(&self, name: &str) -> UserId {
+        let user = self.person(name);
+        let now = self.world.now().0;
+        self.world.line().follow(now, &user).unwrap();
+        self.deliver();
+        user
+    }
+
+    /// Carries LINE's webhooks to us and applies them.
+    pub(crate) fn deliver(&self) {
+        for status in self.world.deliver_webhooks() {
+            assert_eq!(status, 200);
+        }
+        self.world.run_queues();
+    }
+
+    /// A friend who is linked to a member with this rank.
+    pub(crate) fn member(&self, member_id: &str, rank: &str) -> UserId {
+        let user = self.friend(member_id);
+        let sub = self.subject(&user);
+        let linked = self.link(&sub, &json!({ "member_id": member_id }));
+        assert_eq!(linked.0, 201, "{}", linked.1);
+        let attributes = json!({ "attributes": { "rank": rank } });
+        let (status, body) =
+            self.api(&self.shop, Method::PUT, &format!("/v1/members/{member_id}"), Some(&attributes));
+        assert_eq!(status, 200, "{body}");
+        user
+    }
+
+    /// Many friends linked to members with this rank, by the shortest way.
+    pub(crate) fn many_members(&self, number: usize, rank: &str) -> Vec<UserId> {
+        let mut line = self.world.line();
+        let new = |at: usize| NewUser { name: format!("会員{at}"), friend: true, ..NewUser::default() };
+        let users: Vec<UserId> = (0..number).map(|at| line.add_user(new(at))).collect();
+        drop(line);
+        let account = self.account_id();
+        let rows: Vec<Value> = users
+            .iter()
+            .enumerate()
+            .map(|(at, id)| json!({ "u": id, "s": format!("s{rank}{at}"), "m": format!("{rank}-{at}") }))
+            .collect();
+        let rows = Value::from(rows).to_string();
+        self.world.execute(&format!(
+            "CREATE TEMP TABLE fresh AS SELECT value->>'u' AS u, value->>'s' AS s, value->>'m' AS m FROM json_each('{rows}');
+             INSERT INTO line_users (account, line_user_id, subject, friend, friend_since, friendship_at, created_at)
+               SELECT '{account}', u, s, 1, 1, 1, 1 FROM fresh;
+             INSERT INTO links (account, line_user, member_id, link_id, linked_at)
+               SELECT '{account}', l.id, f.m, f.m, 1 FROM fresh f
+               JOIN line_users l ON l.account = '{account}' AND l.line_user_id = f.u;
+             INSERT INTO members (account, member_id, created_at, updated_at) SELECT '{account}', m, 1, 1 FROM fresh;
+             INSERT INTO attributes (account, member_id, name, kind, value, updated_at)
+               SELECT '{account}', m, 'rank', 'text', '{rank}', 1 FROM fresh;
+             DROP TABLE fresh;"
+        ));
+        users
+    }
+
+    /// The first account's id.
+    pub(crate) fn account_id(&self) -> String {
+        let rows = self.world.query(&format!("SELECT id FROM accounts WHERE host = '{}'", ACCOUNT.host));
+        rows[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The subject of a LINE user whom we know.
+    pub(crate) fn subject(&self, user: &str) -> String {
+        let (status, friend) = self.api(&self.shop, Method::GET, &format!("/v1/friends/{user}"), None);
+        assert_eq!(status, 200, "{friend}");
+        friend["sub"].as_str().unwrap().to_owned()
+    }
+
+    /// `PUT /v1/links/{sub}`.
+    pub(crate) fn link(&self, sub: &str, body: &Value) -> (u16, Value) {
+        self.api(&self.shop, Method::PUT, &format!("/v1/links/{sub}"), Some(body))
+    }
+
+    /// How many messages of the first account stand in somebody's chat.
+    pub(crate) fn received(&self, user: &str) -> usize {
+        self.world.line().chat(user).len()
+    }
+
+    /// What the calls to one path at LINE were answered; `None` where the answer was kept back.
+    pub(crate) fn answers_of(&self, path: &str) -> Vec<Option<u16>> {
+        self.world.line().calls().iter().filter(|call| call.path == path).map(|call| call.status).collect()
+    }
+
+    /// Says that this kind of violation belongs to the journey.
+    pub(crate) fn forgive(&self, kind: &'static str) {
+        self.forgiven.borrow_mut().push(kind);
+    }
+
+    /// A number that a query counts.
+    pub(crate) fn count(&self, from: &str) -> u64 {
+        self.world.query(&format!("SELECT count(*) AS n FROM {from}"))[0]["n"].as_u64().unwrap()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for line in self.world.log_lines() {
+                println!("log: {line}");
+            }
+            return;
+        }
+        let line = self.world.line();
+        let forgiven = self.forgiven.borrow();
+        let unforgiven =
+            line.violations().iter().find(|one| !forgiven.contains(&&*format!("{:?}", one.kind)));
+        assert_eq!(unforgiven, None, "LINE's rules");
+        drop(line);
+        assert_eq!(self.world.breaches(), Vec::<String>::new(), "the platform's rules");
+        assert_eq!(self.world.lost_messages(), 0, "dead letters that nobody kept");
+    }
+}
+
+/// A webhook with this body, signed by LINE.
+pub(crate) fn webhook(body: &str) -> Request {
+    let mut webhook = request(Method::POST, &format!("{}/line/webhook", ACCOUNT.issuer));
+    let signature = sign(ACCOUNT.messaging_secret, body.as_bytes());
+    webhook.headers.insert("x-line-signature", HeaderValue::from_str(&signature).unwrap());
+    webhook.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    webhook.body = Some(body.as_bytes().to_vec());
+    webhook
+}
+
+/// A reply's body as JSON, or null.
+pub(crate) fn json_body(reply: &Reply) -> Value {
+    serde_json::from_slice(&reply.body).unwrap_or_default()
+}

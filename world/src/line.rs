@@ -1,0 +1,211 @@
+//! LINE, played in-process: two Official Accounts of one provider, calls to it, and its webhooks.
+
+use enishi::{
+    platform::PlatformError,
+    web::{ANSWER_HEADERS, Answer, Call, Request},
+};
+use http::Method;
+use line_simulator::{
+    Answer as LineAnswer, Config, FaultKind, LoginChannel, MessagingChannel, WebhookDelivery,
+};
+
+use crate::{World, door, fault::Point};
+
+/// Where the settings say that LINE is; the path alone decides which of its hosts is meant.
+pub const LINE: &str = "http://line.test";
+
+/// One Official Account with its Login and Messaging channel at LINE, and the host name of ours that it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineAccount {
+    /// The host name that chooses the account.
+    pub host: &'static str,
+    /// Its issuer, which is also in front of every URL of it.
+    pub issuer: &'static str,
+    /// The account's name.
+    pub name: &'static str,
+    /// The LINE Login channel.
+    pub login_channel: &'static str,
+    /// Its secret.
+    pub login_secret: &'static str,
+    /// The Messaging API channel.
+    pub messaging_channel: &'static str,
+    /// Its secret.
+    pub messaging_secret: &'static str,
+    /// The bot's user id.
+    pub bot_user_id: &'static str,
+}
+
+/// The first account.
+pub const ACCOUNT: LineAccount = LineAccount {
+    host: "localhost",
+    issuer: "http://localhost:8787",
+    name: "結び茶屋",
+    login_channel: "2000000001",
+    login_secret: "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    messaging_channel: "2000000002",
+    messaging_secret: "5f2d1c3b4a69788796a5b4c3d2e1f00f",
+    bot_user_id: "U0000000000000000000000000000b001",
+};
+
+/// The second account, of another shop.
+pub const OTHER_ACCOUNT: LineAccount = LineAccount {
+    host: "other.localhost",
+    issuer: "http://other.localhost:8787",
+    name: "別の店",
+    login_channel: "2000000003",
+    login_secret: "ffeeddccbbaa99887766554433221100",
+    messaging_channel: "2000000004",
+    messaging_secret: "00112233445566778899aabbccddeeff",
+    bot_user_id: "U0000000000000000000000000000b002",
+};
+
+/// How LINE fails by itself.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub struct Trouble {
+    /// The probability that a call is answered 500, and nothing was done.
+    pub server_errors: f64,
+    /// The probability that it is done and never answered.
+    pub accepted_without_answer: f64,
+}
+
+/// What must never be logged.
+pub(crate) const SECRETS: [&str; 4] = [
+    ACCOUNT.login_secret,
+    ACCOUNT.messaging_secret,
+    OTHER_ACCOUNT.login_secret,
+    OTHER_ACCOUNT.messaging_secret,
+];
+
+/// The channels as LINE has them.
+pub(crate) fn channels() -> Config {
+    let accounts = [ACCOUNT, OTHER_ACCOUNT];
+    Config {
+        login_channels: accounts.iter().map(login_channel).collect(),
+        messaging_channels: accounts.iter().map(messaging_channel).collect(),
+    }
+}
+
+fn login_channel(account: &LineAccount) -> LoginChannel {
+    LoginChannel {
+        channel_id: account.login_channel.into(),
+        channel_secret: account.login_secret.to_owned(),
+        callback_urls: vec![format!("{}/line/callback", account.issuer)],
+        linked_bot: Some(account.messaging_channel.into()),
+        certified: false,
+        name: account.name.to_owned(),
+    }
+}
+
+fn messaging_channel(account: &LineAccount) -> MessagingChannel {
+    MessagingChannel {
+        channel_id: account.messaging_channel.into(),
+        channel_secret: account.messaging_secret.to_owned(),
+        bot_user_id: account.bot_user_id.into(),
+        basic_id: "@enishi".to_owned(),
+        display_name: account.name.to_owned(),
+        webhook_endpoint: Some(format!("{}/line/webhook", account.issuer)),
+        quota: None,
+        certified: false,
+    }
+}
+
+impl World {
+    /// Sets how many messages LINE lets the first account send in a month.
+    pub fn set_quota(&self, quota: Option<u64>) {
+        let mut channel = messaging_channel(&ACCOUNT);
+        channel.quota = quota;
+        let config = Config { login_channels: Vec::new(), messaging_channels: vec![channel] };
+        self.line().upsert_channels(config);
+    }
+
+    /// Carries LINE's webhooks to the product, one after the other; says what each was answered.
+    pub fn deliver_webhooks(&self) -> Vec<u16> {
+        let deliveries = self.line().take_webhooks();
+        deliveries.into_iter().map(|delivery| self.deliver_webhook(delivery)).collect()
+    }
+
+    fn deliver_webhook(&self, delivery: WebhookDelivery) -> u16 {
+        self.clock.move_to(enishi::time::UnixMillis(delivery.due));
+        let status = self.answer(webhook_request(&delivery)).status.as_u16();
+        self.line().webhook_answered(self.now().0, delivery, Some(status));
+        status
+    }
+
+    /// One call to LINE. What comes later than the deadline does not come.
+    pub(crate) async fn call_line(&self, call: Call) -> Result<Answer, PlatformError> {
+        let sent_at = self.now();
+        let deadline = sent_at + call.deadline;
+        let path = call.url.strip_prefix(LINE).unwrap_or_default().to_owned();
+        let path = path.split('?').next();
+        let answer = self.call_to(Point::Fetch, path, || self.hand_to_line(call)).await?;
+        match answer {
+            LineAnswer::Reply(reply) => Ok(read_answer(reply)),
+            LineAnswer::Delayed { reply, ms } => {
+                let at = sent_at + i64::try_from(ms).unwrap_or(i64::MAX);
+                self.clock.sleep_until(at.min(deadline)).await;
+                if at < deadline { Ok(read_answer(reply)) } else { Err(no_answer("too late")) }
+            }
+            LineAnswer::TimedOut => {
+                self.clock.sleep_until(deadline).await;
+                Err(no_answer("timed out"))
+            }
+            LineAnswer::Dropped => Err(no_answer("dropped")),
+        }
+    }
+
+    /// From now on calls to LINE meet this trouble.
+    pub fn disturb_line(&self, trouble: Trouble) {
+        self.trouble.set(trouble);
+    }
+
+    fn trouble(&self, path: &str) {
+        let trouble = self.trouble.get();
+        let happens = |probability| self.random.borrow_mut().happens(probability);
+        let kind = if happens(trouble.server_errors) {
+            FaultKind::Status
+        } else if happens(trouble.accepted_without_answer) {
+            FaultKind::AcceptThenTimeout
+        } else {
+            return;
+        };
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        self.line().add_fault(line_simulator::Fault { path, times: 1, kind, status: None, ms: None });
+    }
+
+    fn hand_to_line(&self, call: Call) -> Result<LineAnswer, PlatformError> {
+        if !call.url.starts_with(LINE) {
+            self.breach(format!("a call to {}", call.url));
+            return Err(no_answer("not LINE"));
+        }
+        self.trouble(call.url.strip_prefix(LINE).unwrap_or_default());
+        let mut request = http::Request::new(call.body);
+        *request.method_mut() = call.method;
+        *request.uri_mut() = call.url.parse().map_err(|_| no_answer("not a URL"))?;
+        *request.headers_mut() = call.headers;
+        Ok(self.line().handle(self.now().0, request))
+    }
+}
+
+/// A webhook as a request to us.
+#[must_use]
+pub fn webhook_request(delivery: &WebhookDelivery) -> Request {
+    let mut request = door::request(Method::POST, &delivery.url);
+    request.headers.clone_from(&delivery.headers);
+    request.body = Some(delivery.body.clone());
+    request
+}
+
+fn read_answer(reply: http::Response<Vec<u8>>) -> Answer {
+    let (parts, body) = reply.into_parts();
+    let mut answer = Answer { status: parts.status, headers: http::HeaderMap::new(), body };
+    for name in ANSWER_HEADERS {
+        if let Some(value) = parts.headers.get(&name) {
+            answer.headers.insert(name, value.clone());
+        }
+    }
+    answer
+}
+
+fn no_answer(why: &str) -> PlatformError {
+    PlatformError::NoAnswer(why.to_owned())
+}

@@ -1,0 +1,44 @@
+//! The thin commands: `prove`, `bench` and `audit` hand over to cargo, Node and cargo-deny.
+
+use anyhow::Result;
+
+use crate::build::{SET_UP_STEPS, build, set_up};
+use crate::process::{command, show};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::tools::cargo_deny;
+
+/// Runs the randomised suites, all or one, with many seeds, in release.
+///
+/// The suites are the tests of `tests/it` that are named `prove_<suite>_…`; they print their figures themselves.
+pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<()> {
+    let filter = suite.map_or_else(|| "prove_".to_owned(), |suite| format!("prove_{suite}"));
+    let mut cargo = command("cargo", project.root());
+    cargo.args(["test", "--release", "--package", "enishi", "--test", "it", &filter]);
+    cargo.args(["--", "--nocapture", "--test-threads=1"]).env("ENISHI_PROVE", "1");
+    if let Some(seeds) = seeds {
+        cargo.env("ENISHI_SEEDS", seeds.to_string());
+    }
+    show("the proof", &mut cargo)
+}
+
+/// Builds the worker and measures it; the measurements go to standard output.
+pub(crate) fn bench(project: &Project, json: bool) -> Result<()> {
+    let mut progress = Progress::new(SET_UP_STEPS + 2);
+    let workshop = set_up(project, &mut progress)?;
+    progress.step("the worker");
+    build(project, &workshop)?;
+    progress.step("the benchmark");
+    let mut node = workshop.node.script(project, "bench/bench.mjs");
+    if json {
+        node.arg("--json");
+    }
+    workshop.tools.lend(project, &mut node)?;
+    show("the benchmark", node.env("ENISHI_BUILD", project.path("build")))
+}
+
+/// Checks licences, bans and sources of every dependency by `deny.toml`.
+pub(crate) fn audit(project: &Project) -> Result<()> {
+    let mut deny = cargo_deny(project)?;
+    show("the audit", deny.args(["--workspace", "check", "bans", "licenses", "sources"]))
+}
