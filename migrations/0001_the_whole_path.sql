@@ -69,7 +69,6 @@ CREATE INDEX attributes_by_value ON attributes (account, name, kind, value, memb
 CREATE TABLE login_attempts (
   account TEXT NOT NULL,
   attempt TEXT NOT NULL,
-  claimed_by TEXT NOT NULL,
   claimed_at INTEGER NOT NULL,
   sid TEXT,
   failed TEXT,
@@ -175,7 +174,7 @@ CREATE TABLE sends (
   PRIMARY KEY (account, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX sends_by_idempotency_key ON sends (account, idempotency_key);
-CREATE INDEX sends_open ON sends (state) WHERE state IN ('expanding', 'sending');
+CREATE INDEX sends_by_state ON sends (state, created_at);
 
 CREATE TABLE chunks (
   account TEXT NOT NULL,

@@ -153,13 +153,9 @@ async fn answer<P: Platform>(cx: Context<'_, P>, request: &Request, route: Optio
             .into_reply();
     };
     if !route.takes(&request.method) {
-        return ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "see Allow for the methods of this path",
-        )
-        .with(header::ALLOW, route.allowed())
-        .into_reply();
+        let description = "see Allow for the methods of this path";
+        let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", description);
+        return refuse(request, error.with(header::ALLOW, route.allowed()));
     }
     if request.body.is_none() {
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a request body has at most 2 MB")
@@ -186,7 +182,10 @@ async fn at_site<P: Platform>(cx: Context<'_, P>, request: &Request, route: &Rou
         Ok(None) => {
             let description =
                 "no account has this host name; the operator adds one with PUT /v1/accounts/{host}";
-            return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", description).into_reply();
+            return refuse(
+                request,
+                ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", description),
+            );
         }
         Err(error) => return ApiError::from(error).into_reply(),
     };
@@ -271,6 +270,32 @@ fn apology(request: &Request, error: &PlatformError) -> Reply {
     .because(error.reason())
 }
 
+/// The exit of what exists for nobody: JSON, or a page where a browser asks for one outside the API.
+fn refuse(request: &Request, error: ApiError) -> Reply {
+    let asks_for_a_page =
+        request.header(&header::ACCEPT).is_some_and(|accepted| accepted.contains("text/html"));
+    let reply = error.into_reply();
+    if !asks_for_a_page || request.path.starts_with("/v1/") {
+        return reply;
+    }
+    let page = Page {
+        status: reply.status,
+        title: Text { ja: "ページが見つかりません", en: "There is no such page" },
+        paragraphs: vec![Text {
+            ja: "アドレスをご確認のうえ、ショップに戻ってもう一度お試しください。",
+            en: "Please check the address, or go back to the shop and try again.",
+        }],
+        button: None,
+        detail: reply.reason,
+    };
+    let mut page = page.into_reply(Language::of(request));
+    page.reason = reply.reason;
+    match reply.headers.get(header::ALLOW).and_then(|allow| allow.to_str().ok()) {
+        Some(allow) => page.with(header::ALLOW, allow),
+        None => page,
+    }
+}
+
 async fn health<P: Platform>(cx: Context<'_, P>) -> Reply {
     let statement = Statement::new("SELECT 1 AS ok");
     match cx.platform.one(&Database::default(), statement).await {
@@ -329,11 +354,16 @@ fn set(dispositions: &mut [Disposition], index: usize, disposition: Disposition)
     }
 }
 
-/// Keeps what the queues gave up on, where it can be seen.
+/// What the queues gave up on: kept where it can be seen. A send's open rows are found by cron, so nothing of theirs is
+/// lost; a delivery that waits in the inbox moves to the dead letters with its body.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(bodies.len());
     for body in bodies {
-        dispositions.push(bury(cx, "queue", "retries_exhausted", body).await);
+        dispositions.push(match Job::parse(body) {
+            Ok(Job::Expand { .. } | Job::Deliver { .. }) => Disposition::Done,
+            Ok(Job::WebhookInbox { account, inbox_id }) => webhook::give_up(cx, &account, &inbox_id).await,
+            _ => bury(cx, "queue", "retries_exhausted", body).await,
+        });
     }
     dispositions
 }
@@ -361,13 +391,6 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
         if let Err(error) = result {
             cx.log_failure(part, &error);
         }
-    }
-}
-
-impl<P: Platform> Context<'_, P> {
-    /// Logs a failure of ours where it is handled.
-    pub(crate) fn log_failure(&self, what: &'static str, error: &PlatformError) {
-        self.platform.log(&json!({ "event": what, "reason": error.reason(), "error": error.to_string() }));
     }
 }
 

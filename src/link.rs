@@ -136,7 +136,7 @@ pub async fn put<P: Platform>(
     statements.push(select(&account.id, None, Some(&member_id)));
     statements.push(subject_exists(&account.id, &subject));
     let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let [.., of_subject, of_member, known] = outcomes.as_slice() else {
+    let [displaced @ .., _, of_subject, of_member, known] = outcomes.as_slice() else {
         return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
     };
     if known.rows::<Value>()?.is_empty() {
@@ -145,7 +145,11 @@ pub async fn put<P: Platform>(
     let (of_subject, of_member): (Option<Row>, Option<Row>) = (of_subject.first()?, of_member.first()?);
     let link = agreed(of_subject, of_member, &subject, &member_id)?;
     let status = if link.link_id == link_id { StatusCode::CREATED } else { StatusCode::OK };
-    forget(cx, account, &subject, &member_id).await;
+    let mut changed = vec![Ends { sub: subject, member_id }];
+    for outcome in displaced {
+        changed.extend(outcome.rows::<Ends>()?);
+    }
+    forget(cx, account, &changed).await;
     Ok(Reply::json(status, &link.shown()))
 }
 
@@ -197,7 +201,10 @@ impl Wanted<'_> {
                          FROM links WHERE {one} AND {IN_THE_WAY}"
                     ))
                     .bind(now),
-                    in_the_way(format!("DELETE FROM links WHERE {one} AND {IN_THE_WAY}")),
+                    in_the_way(format!(
+                        "DELETE FROM links WHERE {one} AND {IN_THE_WAY} RETURNING member_id, \
+                         (SELECT u.subject FROM line_users u WHERE u.id = links.line_user) AS sub"
+                    )),
                 ]
             })
             .collect()
@@ -236,32 +243,35 @@ pub async fn delete<P: Platform>(
         .bind(&account.id)
         .bind(&subject)
         .bind(now),
-        Statement::compiled(format!("DELETE FROM links WHERE {one} RETURNING member_id"))
+        Statement::compiled(format!("DELETE FROM links WHERE {one} RETURNING member_id, ?2 AS sub"))
             .bind(&account.id)
             .bind(&subject),
         session::end_all(&account.id, &subject, now),
     ];
     let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let ended: Option<Ended> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
-    let Ended { member_id } = ended.ok_or_else(|| ApiError::not_found("the link"))?;
-    forget(cx, account, &subject, &member_id).await;
+    let ended: Option<Ends> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
+    forget(cx, account, &[ended.ok_or_else(|| ApiError::not_found("the link"))?]).await;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
+/// The two ends of a link.
 #[derive(Deserialize)]
-struct Ended {
+struct Ends {
+    sub: Subject,
     member_id: MemberId,
 }
 
-/// Drops what KV knows of a link. If KV cannot be reached, it forgets by itself within a minute.
-async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, subject: &Subject, member: &MemberId) {
-    let keys = [
-        CacheKey::LinkBySubject(account.id.clone(), subject.clone()),
-        CacheKey::LinkByMember(account.id.clone(), member.clone()),
-    ];
-    for key in &keys {
-        if let Err(error) = cx.platform.forget(key).await {
-            cx.log_failure("link_cache", &error);
+/// Drops what KV knows of links. If KV cannot be reached, it forgets by itself within a minute.
+async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, links: &[Ends]) {
+    for Ends { sub, member_id } in links {
+        let keys = [
+            CacheKey::LinkBySubject(account.id.clone(), sub.clone()),
+            CacheKey::LinkByMember(account.id.clone(), member_id.clone()),
+        ];
+        for key in &keys {
+            if let Err(error) = cx.platform.forget(key).await {
+                cx.log_failure("link_cache", &error);
+            }
         }
     }
 }

@@ -214,3 +214,11 @@ impl<P> Clone for Context<'_, P> {
 }
 
 impl<P> Copy for Context<'_, P> {}
+
+impl<P: Platform> Context<'_, P> {
+    /// Logs a failure of ours where it is handled.
+    pub(crate) fn log_failure(&self, what: &'static str, error: &PlatformError) {
+        self.platform
+            .log(&serde_json::json!({ "event": what, "reason": error.reason(), "error": error.to_string() }));
+    }
+}

@@ -14,7 +14,7 @@ import { keepLogin, takeLogin, tokenFits } from "./session.mjs";
 import { safeTarget } from "./target.mjs";
 import { page, Refused, seeOther } from "./visit.mjs";
 
-/** Whether the LINE user is a friend of the shop's Official Account: a claim of Enishi's, named by a URI. */
+/** Whether the LINE user is a friend of the shop's Official Account: a claim of Enishi's beside the standard ones. */
 const LINE_FRIEND = "line_friend";
 
 /** The parameters of section 4, and our own two. */

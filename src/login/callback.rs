@@ -164,12 +164,11 @@ async fn claim<P: Platform>(
         sealed: String,
     }
     let insert = Statement::new(
-        "INSERT INTO login_attempts (account, attempt, claimed_by, claimed_at) VALUES (?1, ?2, ?3, ?4) \
+        "INSERT INTO login_attempts (account, attempt, claimed_at) VALUES (?1, ?2, ?3) \
          ON CONFLICT (account, attempt) DO NOTHING",
     )
     .bind(&site.account.id)
     .bind(attempt)
-    .bind(crate::id::short(cx.platform.random()))
     .bind(cx.platform.now());
     let statements = vec![insert, Attempt::parked(&site.account, attempt)];
     let outcomes = cx.platform.batch(&site.account.database, statements).await?;

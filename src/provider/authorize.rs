@@ -6,7 +6,6 @@ use http::{Method, StatusCode};
 
 use crate::{
     config::{self, Client, Site},
-    line::LEEWAY,
     oauth::authorization::{self, AuthorizationError, AuthorizationRequest, Prompt, Refusal},
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
@@ -99,7 +98,7 @@ async fn from_session<P: Platform>(
         return Ok(None);
     };
     let now = cx.platform.now();
-    let not_before = asked.max_age.map_or(UnixMillis(0), |max| now + -(i64::from(max) * SECOND + LEEWAY));
+    let not_before = asked.max_age.map_or(UnixMillis(0), |max| now + -(i64::from(max) * SECOND));
     let code = SecretText::from_random(cx.platform.random());
     let new = NewCode {
         code: &code,

@@ -83,7 +83,8 @@ async fn page<P: Platform>(
     if jobs.is_empty() { Ok(()) } else { cx.platform.enqueue(&jobs).await }
 }
 
-/// Selects, numbers and packs a page; recipients do not leave the database.
+/// Selects, numbers and packs a page; recipients do not leave the database. The page's measures stand in the text,
+/// because D1 binds every number as a REAL and the division must be whole.
 fn freeze<P: Platform>(
     cx: Context<'_, P>,
     account: &AccountId,
@@ -93,26 +94,20 @@ fn freeze<P: Platform>(
 ) -> Statement {
     let audience = rule::audience(account, rule);
     let n = audience.bound();
-    let (id, after, page, size, now) = (n + 1, n + 2, n + 3, n + 4, n + 5);
+    let (id, after, now) = (n + 1, n + 2, n + 3);
     let sql = format!(
         "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at) \
          SELECT ?1, ?{id}, s.chunks + g.number, 'open', g.line_users, g.last, g.targeted, ?{now} FROM ( \
-           SELECT (place - 1) / ?{size} AS number, json_group_array(line_user) AS line_users, \
+           SELECT (place - 1) / {MAX_RECIPIENTS} AS number, json_group_array(line_user) AS line_users, \
              max(line_user) AS last, count(*) AS targeted \
            FROM (SELECT u.id AS line_user, row_number() OVER (ORDER BY u.id) AS place {} AND u.id > ?{after} \
-                 ORDER BY u.id LIMIT ?{page}) \
+                 ORDER BY u.id LIMIT {PAGE}) \
            GROUP BY number) g \
          JOIN sends s ON s.account = ?1 AND s.id = ?{id} \
          WHERE s.state = 'expanding' AND s.expanded_to = ?{after}",
         audience.clause()
     );
-    audience
-        .statement(sql)
-        .bind(send)
-        .bind(place.expanded_to)
-        .bind(PAGE)
-        .bind(MAX_RECIPIENTS)
-        .bind(cx.platform.now())
+    audience.statement(sql).bind(send).bind(place.expanded_to).bind(cx.platform.now())
 }
 
 /// The send continues after the page's last recipient; a page that is not full was the last.

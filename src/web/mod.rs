@@ -15,7 +15,8 @@ pub const MAX_BODY: usize = 2_000_000;
 
 /// The request headers that the product reads. A platform passes on these and no others: each costs a call across
 /// the JavaScript border.
-pub const HEADERS_READ: [HeaderName; 8] = [
+pub const HEADERS_READ: [HeaderName; 9] = [
+    header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::AUTHORIZATION,
     header::CACHE_CONTROL,

@@ -93,7 +93,6 @@ impl Page<'_> {
             .with(header::CACHE_CONTROL, "no-store")
             .with(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
             .with(header::X_FRAME_OPTIONS, "DENY")
-            .with(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
             .with(header::REFERRER_POLICY, "no-referrer")
             .with(header::VARY, "Accept-Language");
         reply.body = self.html(language).into_bytes();

@@ -197,3 +197,21 @@ pub async fn drain_inbox<P: Platform>(cx: Context<'_, P>) -> Result<(), Platform
         rows.into_iter().map(|row| Job::WebhookInbox { account: row.account, inbox_id: row.id }).collect();
     if jobs.is_empty() { Ok(()) } else { cx.platform.enqueue(&jobs).await }
 }
+
+/// Moves a delivery that could not be applied from the inbox to the dead letters.
+pub async fn give_up<P: Platform>(cx: Context<'_, P>, account: &AccountId, inbox_id: &str) -> Disposition {
+    let moved = async {
+        let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
+        if let Some(body) = from_inbox(cx, &owner, inbox_id).await? {
+            bury(cx, &owner, "retries_exhausted", &body).await?;
+        }
+        forget(cx, &owner, &[inbox_id.to_owned()]).await
+    };
+    match moved.await {
+        Ok(()) => Disposition::Done,
+        Err(error) => {
+            cx.log_failure("dead_letter", &error);
+            Disposition::Retry { seconds: 60 }
+        }
+    }
+}

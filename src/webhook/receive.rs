@@ -14,7 +14,7 @@ use crate::{
     web::{LINE_SIGNATURE, Reply, Request},
 };
 
-/// Bodies above this travel by reference: a queue message holds 128 kB, and escaping makes a body grow.
+/// Bodies above this, in bytes as they stand escaped in a job, travel by reference: a queue message holds 128 kB.
 const MAX_QUEUED: usize = 100_000;
 
 /// Takes one delivery: (1) LINE's signature over the raw bytes, with the configuration afresh before it is refused;
@@ -69,7 +69,7 @@ async fn signed_for<P: Platform>(
 
 async fn keep<P: Platform>(cx: Context<'_, P>, account: &Account, body: &str) -> Result<(), PlatformError> {
     let received_at = cx.platform.now();
-    if body.len() <= MAX_QUEUED {
+    if escaped_length(body) <= MAX_QUEUED {
         let job = Job::Webhook { account: account.id.clone(), received_at, body: body.to_owned() };
         if cx.platform.enqueue(&[job]).await.is_ok() {
             return Ok(());
@@ -81,6 +81,17 @@ async fn keep<P: Platform>(cx: Context<'_, P>, account: &Account, body: &str) ->
     let job = Job::WebhookInbox { account: account.id.clone(), inbox_id };
     let _ = cx.platform.enqueue(&[job]).await;
     Ok(())
+}
+
+/// How long a text becomes as a JSON string: quotes and backslashes take two bytes, control characters up to six.
+fn escaped_length(text: &str) -> usize {
+    text.bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' => 2,
+            0..=0x1f => 6,
+            _ => 1,
+        })
+        .sum()
 }
 
 fn into_inbox(account: &Account, inbox_id: &str, received_at: UnixMillis, body: &str) -> Statement {

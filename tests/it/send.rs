@@ -5,7 +5,7 @@ use enishi::{
     time::{HOUR, MINUTE},
 };
 use enishi_world::{
-    Fault, Point,
+    Disturbance, Fault, Point,
     line_simulator::{self, FaultKind},
 };
 use http::Method;
@@ -182,6 +182,7 @@ fn whatever_fails_wherever_each_recipient_gets_exactly_one() {
             let users = stage.many_members(501, "gold");
             let id = create(&stage);
             stage.world.evict_isolate();
+            stage.world.disturb_queues(Disturbance { consumers: 2, ..Disturbance::NONE });
             stage.world.fail_at(number, fault);
             stage.world.settle(10 * MINUTE);
             let unharmed = stage.world.end_faults();

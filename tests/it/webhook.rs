@@ -314,6 +314,29 @@ fn whatever_fails_at_the_door_an_acknowledged_delivery_is_applied() {
 }
 
 #[test]
+fn a_poison_event_fails_none_of_its_neighbours_and_is_kept_where_it_can_be_seen() {
+    let stage = Stage::new(1);
+    let (world, user) = (&stage.world, stage.person("花子"));
+    world.execute(
+        "CREATE TRIGGER poison BEFORE INSERT ON chat_messages WHEN new.text = 'poison' \
+         BEGIN SELECT raise(ABORT, 'poison'); END",
+    );
+    let poisoned =
+        [message(&user, "1", "one", 1), message(&user, "2", "poison", 2), message(&user, "3", "three", 3)];
+    for events in [json!(poisoned), json!([event("follow", &user, "E1", 4)])] {
+        assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+    }
+    world.run_queues();
+    assert_eq!(friend_state(&stage, &user)["friend"], true);
+    assert_eq!(stage.count("chat_messages"), 2);
+    world.settle(10 * MINUTE);
+    assert_eq!(stage.count("chat_messages"), 2);
+    let letters = world.query("SELECT body FROM dead_letters");
+    assert!(letters.iter().any(|letter| letter["body"].as_str().unwrap().contains("poison")), "{letters:?}");
+    assert_eq!(world.queued(), Vec::<String>::new());
+}
+
+#[test]
 fn a_rotated_channel_secret_counts_at_once_and_its_announced_predecessor_still() {
     let stage = Stage::new(1);
     let old = webhook(&delivery(&json!([])));

@@ -2,6 +2,8 @@
 //!
 //! An invocation that crashes acknowledges nothing: its whole batch comes again.
 
+use std::pin::Pin;
+
 use enishi::{
     app::{self, Disposition},
     store::Queue,
@@ -72,22 +74,43 @@ impl World {
         self.run(app::tick(self.context(&memory)));
     }
 
-    /// Lets this much time pass, with a cron tick each minute and every message delivered when it is due.
+    /// Lets this much time pass, with a cron tick each minute and every message delivered when it is due, while other
+    /// consumers may still be at work.
     pub fn settle(&self, millis: i64) {
         let until = self.now() + millis;
-        let mut tick = self.now() + MINUTE;
+        let consumers = self.queues.borrow().consumers();
+        let mut invoked: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = vec![Box::pin(self.tick_until(until))];
+        for _ in 0..consumers {
+            invoked.push(Box::pin(self.consume_until(until)));
+        }
+        self.together(invoked);
+        self.clock.move_to(until);
+    }
+
+    async fn tick_until(&self, until: UnixMillis) {
+        while self.now() + MINUTE <= until {
+            self.clock.sleep_until(self.now() + MINUTE).await;
+            let memory = self.isolate();
+            self.invocation(app::tick(self.context(&memory))).await;
+        }
+    }
+
+    async fn consume_until(&self, until: UnixMillis) {
+        while let Some(batch) = self.next_batch(until).await {
+            let end = self.invocation(self.consume(&batch)).await;
+            self.dispose(batch, end.unwrap_or_default());
+        }
+    }
+
+    /// The next batch, as soon as one is due; `None` once it is `until`.
+    async fn next_batch(&self, until: UnixMillis) -> Option<Vec<Message>> {
         loop {
-            self.run_queues();
-            let due = self.queues.borrow().next_due().map_or(tick, |due| tick.min(UnixMillis(due)));
-            if due > until {
-                self.clock.move_to(until);
-                return;
+            let due = self.due_batches(None, 1).pop();
+            if due.is_some() || self.now() >= until {
+                return due;
             }
-            self.clock.move_to(due);
-            if self.now() >= tick {
-                self.tick();
-                tick = self.now() + MINUTE;
-            }
+            let next_due = || self.queues.borrow().next_due().map_or(until, UnixMillis);
+            self.clock.sleep(|| next_due().min(until)).await;
         }
     }
 

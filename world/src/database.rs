@@ -176,15 +176,17 @@ fn refused(error: &rusqlite::Error) -> Refused {
     }
 }
 
-/// A value as D1 binds it: JavaScript has one kind of number, so one without a fraction arrives as an integer.
+/// A value as D1 binds it: JavaScript has one kind of number, and D1 binds it as a REAL even where it is whole. A column
+/// declared INTEGER turns it back; arithmetic in a statement does not, so a division by a bound number has a fraction.
 struct Bound<'a>(&'a Value);
 
 impl ToSql for Bound<'_> {
+    #[expect(clippy::cast_precision_loss, reason = "integers beyond 2^53 were refused before")]
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self.0 {
             Value::Null => Ok(ToSqlOutput::Owned(rusqlite::types::Value::Null)),
-            Value::Integer(number) => Ok((*number).into()),
-            Value::Real(number) => Ok(json::whole(*number).map_or_else(|| (*number).into(), Into::into)),
+            Value::Integer(number) => Ok((*number as f64).into()),
+            Value::Real(number) => Ok((*number).into()),
             Value::Text(text) => text.to_sql(),
         }
     }

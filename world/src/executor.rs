@@ -1,7 +1,6 @@
 //! Running the product's futures on one thread, side by side, in an order that follows from the seed.
 //!
-//! Every call to the world gives way twice, before and after it happens, so that whatever may interleave in production
-//! does so here. Time stands still while anybody can go on; when everybody sleeps, it moves to the first who wakes.
+//! Whoever waits gives way to the others, so that whatever may interleave in production does so here. Time stands still while anybody can go on; when everybody sleeps, it moves to the first who wakes.
 
 use std::{
     cell::Cell,
@@ -10,15 +9,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use enishi::{platform::PlatformError, time::UnixMillis};
+use enishi::time::UnixMillis;
 
-use crate::{
-    World,
-    fault::{Fault, Point},
-};
+use crate::World;
 
 /// Rounds after which a future that never ends is given up.
-const MAX_ROUNDS: u32 = 10_000_000;
+const MAX_ROUNDS: u32 = 2_000_000;
 
 /// The time, and what the futures of one round said of themselves.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ impl Clock {
     }
 
     /// Lets the others go on.
-    async fn give_way(&self) {
+    pub(crate) async fn give_way(&self) {
         let mut gave_way = false;
         poll_fn(|context| {
             if gave_way {
@@ -64,7 +60,13 @@ impl Clock {
 
     /// Sleeps until it is `at`.
     pub(crate) async fn sleep_until(&self, at: UnixMillis) {
+        self.sleep(|| at).await;
+    }
+
+    /// Sleeps until a time that others may bring nearer meanwhile.
+    pub(crate) async fn sleep(&self, wakes_at: impl Fn() -> UnixMillis) {
         poll_fn(|context| {
+            let at = wakes_at();
             if self.now() >= at {
                 return Poll::Ready(());
             }
@@ -77,25 +79,24 @@ impl Clock {
     }
 
     /// Ends the invocation: its future is dropped where it stands.
-    async fn crash(&self) {
+    pub(crate) async fn crash(&self) {
         self.crashed.set(true);
         self.stirred.set(true);
         pending::<()>().await;
     }
 
     /// After an invocation crashed, what it began side by side does not go on either.
-    async fn live(&self) {
+    pub(crate) async fn live(&self) {
         if self.crashed.get() {
             pending::<()>().await;
         }
     }
 }
 
-/// A future under way, or what became of it.
+/// An invocation under way, or what became of it; `None` if it crashed.
 enum Task<'a, T> {
-    Running(Pin<Box<dyn Future<Output = T> + 'a>>),
-    Done(T),
-    Crashed,
+    Running(Pin<Box<dyn Future<Output = Option<T>> + 'a>>),
+    Done(Option<T>),
 }
 
 impl World {
@@ -111,7 +112,7 @@ impl World {
     /// If they wait for something that cannot come.
     pub fn together<T>(&self, futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<Option<T>> {
         let mut tasks: Vec<Task<'_, T>> =
-            futures.into_iter().map(|future| Task::Running(Box::pin(future))).collect();
+            futures.into_iter().map(|future| Task::Running(Box::pin(self.invocation(future)))).collect();
         let mut patient = false;
         for _ in 0..MAX_ROUNDS {
             let running = running(&tasks);
@@ -149,49 +150,20 @@ impl World {
 
     fn poll<T>(&self, task: &mut Task<'_, T>) {
         let Task::Running(future) = task else { return };
-        let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if self.clock.crashed.take() {
-            *task = Task::Crashed;
-        } else if let Poll::Ready(done) = polled {
+        if let Poll::Ready(end) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             self.clock.stirred.set(true);
-            *task = Task::Done(done);
+            *task = Task::Done(end);
         }
     }
 
-    /// One call to D1, KV or a queue.
-    pub(crate) async fn call<T>(
-        &self,
-        point: Point,
-        act: impl FnOnce() -> Result<T, PlatformError>,
-    ) -> Result<T, PlatformError> {
-        self.call_to(point, None, act).await
-    }
-
-    /// One call to the world: gives way, happens, gives way, and meets its fate on the way. `path` is the one at LINE.
-    pub(crate) async fn call_to<T>(
-        &self,
-        point: Point,
-        path: Option<&str>,
-        act: impl FnOnce() -> Result<T, PlatformError>,
-    ) -> Result<T, PlatformError> {
-        self.clock.live().await;
-        let fate = self.faults.borrow_mut().meet(point, path, &mut self.random.borrow_mut());
-        self.clock.give_way().await;
-        self.clock.live().await;
-        match fate {
-            Some(Fault::Refused) => return Err(point.error(Fault::Refused)),
-            Some(Fault::CrashBefore) => self.clock.crash().await,
-            _ => {}
-        }
-        let done = act();
-        if fate == Some(Fault::CrashAfter) {
-            self.clock.crash().await;
-        }
-        self.clock.give_way().await;
-        match fate {
-            Some(Fault::AnswerLost) => Err(point.error(Fault::AnswerLost)),
-            _ => done,
-        }
+    /// One invocation: a crash ends it where it stands, and nobody else. `None` if it crashed.
+    pub(crate) async fn invocation<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = Box::pin(future);
+        poll_fn(|context| {
+            let polled = future.as_mut().poll(context);
+            if self.clock.crashed.take() { Poll::Ready(None) } else { polled.map(Some) }
+        })
+        .await
     }
 }
 
@@ -203,8 +175,8 @@ fn running<T>(tasks: &[Task<'_, T>]) -> Vec<usize> {
 impl<T> Task<'_, T> {
     fn outcome(self) -> Option<T> {
         match self {
-            Self::Done(done) => Some(done),
-            Self::Running(_) | Self::Crashed => None,
+            Self::Done(end) => end,
+            Self::Running(_) => None,
         }
     }
 }
@@ -214,6 +186,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::{Fault, Point};
 
     #[test]
     fn time_moves_only_when_everybody_sleeps_and_then_to_the_first_who_wakes() {

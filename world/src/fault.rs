@@ -3,7 +3,7 @@
 //! In: faults planned by kind of call, by number or by probability. Out: the fate of each call. A crash ends the whole
 //! invocation at that call, as an evicted isolate does: nothing after it runs, no error is seen.
 
-use enishi::platform::PlatformError;
+use enishi::{platform::PlatformError, time::MINUTE};
 
 use crate::{World, random::Random};
 
@@ -32,6 +32,9 @@ impl Point {
     }
 }
 
+/// How late a stalled call happens, in milliseconds: longer than any lease.
+pub(crate) const STALL: i64 = 2 * MINUTE;
+
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -39,6 +42,8 @@ pub enum Fault {
     Refused,
     /// An error, although everything has happened.
     AnswerLost,
+    /// It happens two minutes later; a call to LINE happens as its caller gives up.
+    Stalled,
     /// The invocation ends before it happens.
     CrashBefore,
     /// The invocation ends after it happened.
@@ -47,7 +52,8 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind, for tests that try each.
-    pub const ALL: [Self; 4] = [Self::Refused, Self::AnswerLost, Self::CrashBefore, Self::CrashAfter];
+    pub const ALL: [Self; 5] =
+        [Self::Refused, Self::AnswerLost, Self::Stalled, Self::CrashBefore, Self::CrashAfter];
 }
 
 /// Which calls a planned fault waits for.

@@ -14,7 +14,7 @@
 //! | clock | moved by hand; a sleep moves it once nobody has anything else to do (`executor.rs`) |
 //! | randomness | SHA-256 of the seed and a counter (`random.rs`) |
 //! | `WebCrypto` | OpenSSL (`rsa.rs`) |
-//! | bad luck | errors and crashes before or after any await, by number or by seed (`fault.rs`) |
+//! | bad luck | errors, stalls and crashes at any call, by number or by seed (`fault.rs`, `call.rs`) |
 //!
 //! The world is stricter than production, so that a test shows what production would show only under load: it refuses
 //! more than 100 bound parameters, integers beyond 2^53, statements that scan a table, queue messages above the limit,
@@ -34,6 +34,7 @@
 #![warn(missing_docs)]
 
 mod cache;
+mod call;
 mod calls;
 mod consumer;
 mod database;

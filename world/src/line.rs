@@ -2,14 +2,16 @@
 
 use enishi::{
     platform::PlatformError,
+    time::UnixMillis,
     web::{ANSWER_HEADERS, Answer, Call, Request},
 };
 use http::Method;
 use line_simulator::{
-    Answer as LineAnswer, Config, FaultKind, LoginChannel, MessagingChannel, WebhookDelivery,
+    Answer as LineAnswer, Config, FaultKind, LoginChannel, MessagingChannel, WEBHOOK_TIMEOUT_MS,
+    WebhookDelivery,
 };
 
-use crate::{World, door, fault::Point};
+use crate::{World, call::ToLine, door};
 
 /// Where the settings say that LINE is; the path alone decides which of its hosts is meant.
 pub const LINE: &str = "http://line.test";
@@ -118,16 +120,20 @@ impl World {
         self.line().upsert_channels(config);
     }
 
-    /// Carries LINE's webhooks to the product, one after the other; says what each was answered.
+    /// Carries LINE's webhooks to the product, one after the other; says what each was answered. What takes longer than
+    /// LINE waits counts as no answer, and reads 0.
     pub fn deliver_webhooks(&self) -> Vec<u16> {
         let deliveries = self.line().take_webhooks();
-        deliveries.into_iter().map(|delivery| self.deliver_webhook(delivery)).collect()
+        deliveries.into_iter().map(|delivery| self.deliver_webhook(delivery).unwrap_or_default()).collect()
     }
 
-    fn deliver_webhook(&self, delivery: WebhookDelivery) -> u16 {
-        self.clock.move_to(enishi::time::UnixMillis(delivery.due));
+    fn deliver_webhook(&self, delivery: WebhookDelivery) -> Option<u16> {
+        self.clock.move_to(UnixMillis(delivery.due));
+        let began = self.now();
         let status = self.answer(webhook_request(&delivery)).status.as_u16();
-        self.line().webhook_answered(self.now().0, delivery, Some(status));
+        let took = u64::try_from(self.now() - began).unwrap_or_default();
+        let status = Some(status).filter(|_| took <= WEBHOOK_TIMEOUT_MS);
+        self.line().webhook_answered(self.now().0, delivery, status);
         status
     }
 
@@ -135,9 +141,9 @@ impl World {
     pub(crate) async fn call_line(&self, call: Call) -> Result<Answer, PlatformError> {
         let sent_at = self.now();
         let deadline = sent_at + call.deadline;
-        let path = call.url.strip_prefix(LINE).unwrap_or_default().to_owned();
-        let path = path.split('?').next();
-        let answer = self.call_to(Point::Fetch, path, || self.hand_to_line(call)).await?;
+        let path = path_of(&call.url).to_owned();
+        let to = ToLine { path: &path, deadline: call.deadline };
+        let answer = self.call_out(to, || self.hand_to_line(call)).await?;
         match answer {
             LineAnswer::Reply(reply) => Ok(read_answer(reply)),
             LineAnswer::Delayed { reply, ms } => {
@@ -168,7 +174,7 @@ impl World {
         } else {
             return;
         };
-        let path = path.split('?').next().unwrap_or_default().to_owned();
+        let path = path.to_owned();
         self.line().add_fault(line_simulator::Fault { path, times: 1, kind, status: None, ms: None });
     }
 
@@ -177,7 +183,7 @@ impl World {
             self.breach(format!("a call to {}", call.url));
             return Err(no_answer("not LINE"));
         }
-        self.trouble(call.url.strip_prefix(LINE).unwrap_or_default());
+        self.trouble(path_of(&call.url));
         let mut request = http::Request::new(call.body);
         *request.method_mut() = call.method;
         *request.uri_mut() = call.url.parse().map_err(|_| no_answer("not a URL"))?;
@@ -193,6 +199,10 @@ pub fn webhook_request(delivery: &WebhookDelivery) -> Request {
     request.headers.clone_from(&delivery.headers);
     request.body = Some(delivery.body.clone());
     request
+}
+
+fn path_of(url: &str) -> &str {
+    url.strip_prefix(LINE).and_then(|rest| rest.split('?').next()).unwrap_or_default()
 }
 
 fn read_answer(reply: http::Response<Vec<u8>>) -> Answer {

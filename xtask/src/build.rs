@@ -2,13 +2,13 @@
 //!
 //! In: `src/`, the manifests, the lock file. Out: `build/index.js` and `build/index_bg.wasm`, which wrangler bundles.
 
-use std::fs::File;
-use std::time::Duration;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
+use crate::lock::wait;
 use crate::node::Node;
-use crate::process::{run, stopped};
+use crate::process::run;
 use crate::progress::Progress;
 use crate::project::{Project, make_folder};
 use crate::stamp::{Inputs, Stamp};
@@ -31,7 +31,7 @@ pub(crate) const SET_UP_STEPS: usize = 2;
 
 /// Installs what is missing, one command at a time.
 pub(crate) fn set_up(project: &Project, progress: &mut Progress) -> Result<Workshop> {
-    let _alone = lock(project, "set-up")?;
+    let _alone = wait(&project.path("target/xtask/set-up.lock"))?;
     progress.step("Node and its packages");
     let node = Node::ensure(project)?;
     node.ensure_packages(project)?;
@@ -42,7 +42,7 @@ pub(crate) fn set_up(project: &Project, progress: &mut Progress) -> Result<Works
 
 /// Builds the worker; says whether there was anything to do.
 pub(crate) fn build(project: &Project, workshop: &Workshop) -> Result<bool> {
-    let _alone = lock(project, "build")?;
+    let _alone = wait(&project.path("target/xtask/build.lock"))?;
     let stamp = Stamp::at(project.path("target/xtask/wasm.stamp"));
     // Taken before the build: a source that is saved meanwhile belongs to the next one.
     let sources = sources(project, workshop)?;
@@ -74,19 +74,14 @@ fn outputs(project: &Project) -> Result<String> {
     Ok(inputs.digest())
 }
 
-/// Waits for another command that does the same; the lock goes with the returned file.
-fn lock(project: &Project, name: &str) -> Result<File> {
-    let folder = project.path("target/xtask");
-    make_folder(&folder)?;
-    let file = File::create(folder.join(format!("{name}.lock"))).context("cannot make a lock file")?;
-    if file.try_lock().is_err() {
-        Progress::note("waiting for another `cargo xtask`");
+/// Copies the built worker, so that later builds do not touch what uses the copy.
+pub(crate) fn copy_to(project: &Project, folder: &Path) -> Result<()> {
+    let _alone = wait(&project.path("target/xtask/build.lock"))?;
+    make_folder(folder)?;
+    for output in OUTPUTS.map(Path::new) {
+        let name = output.file_name().context("an output has a name")?;
+        std::fs::copy(project.root().join(output), folder.join(name))
+            .with_context(|| format!("cannot copy {}", output.display()))?;
     }
-    while file.try_lock().is_err() {
-        if stopped() {
-            bail!("stopped");
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    Ok(file)
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod counts;
 mod edge;
 mod http;
 mod line;
+mod lock;
 mod node;
 mod process;
 mod progress;
@@ -113,9 +114,6 @@ fn perform(task: Task) -> Result<bool> {
 
 /// Also wrangler's build command: at the start of `dev`, when a source changes, and before a deploy.
 fn build_only(project: &Project) -> Result<()> {
-    if std::env::var_os(edge::PREBUILT).is_some() {
-        return Ok(());
-    }
     let mut progress = Progress::new(build::SET_UP_STEPS + 1);
     let workshop = build::set_up(project, &mut progress)?;
     progress.step("the worker");

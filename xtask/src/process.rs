@@ -4,7 +4,7 @@
 //! command made are ever signalled. Children get no standard input, so nothing waits for a key.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+use crate::progress::say;
 
 /// How often a child is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -148,8 +150,7 @@ impl Life {
         let seconds = self.since.elapsed().as_secs();
         let last: String = log.map(|log| tail(log, 1)).unwrap_or_default().trim().chars().take(80).collect();
         let (start, end) = if self.terminal { ("\r\x1b[2K", "") } else { ("", "\n") };
-        eprint!("{start}      {seconds} s  {last}{end}");
-        let _shown = std::io::stderr().flush();
+        say(&format!("{start}      {seconds} s  {last}{end}"));
     }
 
     fn clear(&self) {

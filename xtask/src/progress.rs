@@ -1,5 +1,6 @@
 //! Progress on standard error: numbered steps, and what each step costs the first time.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 /// Numbers the steps of a command.
@@ -18,16 +19,21 @@ impl Progress {
     /// Announces the next step.
     pub(crate) fn step(&mut self, what: &str) {
         self.done += 1;
-        eprintln!("[{}/{}] {what}", self.done, self.total);
+        say(&format!("[{}/{}] {what}\n", self.done, self.total));
     }
 
     /// Says how a step that is under way takes its time.
     pub(crate) fn note(what: &str) {
-        eprintln!("      {what} …");
+        say(&format!("      {what} …\n"));
     }
 
     /// Whole seconds since the command began.
     pub(crate) fn seconds(&self) -> u64 {
         self.since.elapsed().as_secs()
     }
+}
+
+/// Writes in one piece: wrangler prints each piece that a build command writes on a line of its own.
+pub(crate) fn say(text: &str) {
+    let _heard = std::io::stderr().write_all(text.as_bytes());
 }

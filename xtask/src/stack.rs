@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use crate::account::{Account, Client};
 use crate::build::Workshop;
+use crate::edge::Edge;
 use crate::process::{Group, stopped};
 use crate::project::{Project, make_folder, remove, write_private};
 use crate::secrets::{DemoSecrets, MasterKey};
-use crate::{edge, http, line};
+use crate::{http, line, lock};
 
 /// How long a process may take until it answers.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -42,7 +43,7 @@ pub(crate) struct Place {
     state: PathBuf,
     output: PathBuf,
     env_file: PathBuf,
-    rebuilds: bool,
+    live: bool,
 }
 
 impl Place {
@@ -58,7 +59,7 @@ impl Place {
             state: project.path(".wrangler"),
             output: project.path("target/run"),
             env_file: project.path(".dev.vars"),
-            rebuilds: true,
+            live: true,
         };
         place.make()
     }
@@ -70,7 +71,7 @@ impl Place {
             state: project.path("target/test/state"),
             output: project.path("target/test"),
             env_file: project.path("target/test/state/dev.vars"),
-            rebuilds: false,
+            live: false,
         };
         place.make()
     }
@@ -100,8 +101,8 @@ impl Place {
     }
 
     /// Whether saved sources are built and loaded while the worker runs.
-    pub(crate) fn rebuilds(&self) -> bool {
-        self.rebuilds
+    pub(crate) fn live(&self) -> bool {
+        self.live
     }
 
     pub(crate) fn edge(&self) -> String {
@@ -126,12 +127,14 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Claims a place and makes sure that its ports are free.
+    /// Claims a place and makes sure that its ports are free. What stays up is not waited for.
     pub(crate) fn of(place: Place) -> Result<Self> {
-        let lock = File::create(place.output("lock")).context("cannot make a lock file")?;
-        if lock.try_lock().is_err() {
-            bail!("another `cargo xtask` holds {}: stop it first", place.output.display());
-        }
+        let path = place.output("lock");
+        let lock = if place.live {
+            lock::take(&path)?.context("`cargo xtask run` is up here already: stop it first")?
+        } else {
+            lock::wait(&path)?
+        };
         let Ports { edge, line, shop } = place.ports;
         for (port, name) in [(edge, "EDGE_PORT"), (line, "LINE_PORT"), (shop, "SHOP_PORT")] {
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -154,53 +157,50 @@ impl Claim {
 /// The running processes. Fields drop in order: processes first, then the claim.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    processes: Vec<Group>,
+    processes: Processes,
     claim: Claim,
 }
 
 impl Stack {
     /// Starts everything and waits until it answers.
     pub(crate) fn start(project: &Project, workshop: &Workshop, line: &Path, claim: Claim) -> Result<Self> {
-        let mut stack = Self { processes: Vec::new(), claim };
-        let place = &stack.claim.place;
+        let place = claim.place();
         let sealed = place.state("state/v3/d1").is_dir();
         let operator_key = MasterKey::ensure(&place.env_file, sealed)?.operator_key()?;
         let secrets = DemoSecrets::ensure(&place.state("enishi-demo-secrets.json"))?;
+        let edge = Edge::prepare(project, &workshop.node, place)?;
 
-        stack.processes.push(line::start(project, place, line, &secrets)?);
-        edge::migrate(project, &workshop.node, place)?;
-        let (users, healthz) = (format!("{}/sim/users", place.line()), format!("{}/healthz", place.edge()));
-        stack.wait_for(&users)?;
-        stack.processes.push(edge::start(project, &workshop.node, &stack.claim.place)?);
-        stack.wait_for(&healthz)?;
-
-        let place = &stack.claim.place;
+        let mut processes = Processes::default();
+        let line = line::start(project, place, line, &secrets)?;
+        processes.add(line, &format!("{}/sim/users", place.line()))?;
+        edge.migrate()?;
+        processes.add(edge.start()?, &format!("{}/healthz", place.edge()))?;
         let answer = store_demo_account(place, &operator_key, &secrets)?;
         let demo = serde_json::to_string_pretty(&demo(place, &secrets, &answer))?;
         write_private(&place.output("demo.json"), &format!("{demo}\n"))?;
-        let shop = place.shop();
-        stack.processes.push(start_shop(project, workshop, place)?);
-        stack.wait_for(&shop)?;
-        Ok(stack)
+        processes.add(start_shop(project, workshop, place)?, &place.shop())?;
+        Ok(Self { processes, claim })
     }
 
     pub(crate) fn place(&self) -> &Place {
-        &self.claim.place
+        self.claim.place()
     }
 
     /// Fails as soon as one of the processes has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
-        for process in &mut self.processes {
-            if let Some(status) = process.ended()? {
-                eprintln!("{}", process.tail());
-                bail!("{} ended by itself ({status})", process.name());
-            }
-        }
-        Ok(())
+        self.processes.check()
     }
+}
 
-    /// Waits until the newest process's address answers with success.
-    fn wait_for(&mut self, url: &str) -> Result<()> {
+/// Processes that end together.
+#[derive(Debug, Default)]
+struct Processes(Vec<Group>);
+
+impl Processes {
+    /// Adds a process and waits until its address answers with success.
+    fn add(&mut self, process: Group, url: &str) -> Result<()> {
+        let name = process.name().to_owned();
+        self.0.push(process);
         let since = Instant::now();
         let mut last = None;
         while since.elapsed() < PATIENCE {
@@ -214,22 +214,26 @@ impl Stack {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        if let Some(process) = self.processes.last() {
-            eprintln!("{}", process.tail());
-        }
+        eprintln!("{}", self.0.last().map(Group::tail).unwrap_or_default());
         let seen = last.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
-        bail!("{url} is not up after {} s: {seen}; the logs are in {}", PATIENCE.as_secs(), self.logs());
+        bail!("{name} is not up after {} s: {seen} at {url}", PATIENCE.as_secs());
     }
 
-    fn logs(&self) -> String {
-        self.claim.place.output.display().to_string()
+    fn check(&mut self) -> Result<()> {
+        for process in &mut self.0 {
+            if let Some(status) = process.ended()? {
+                eprintln!("{}", process.tail());
+                bail!("{} ended by itself ({status})", process.name());
+            }
+        }
+        Ok(())
     }
 }
 
-impl Drop for Stack {
+impl Drop for Processes {
     // Ask all before waiting for one, so that they end at the same time.
     fn drop(&mut self) {
-        self.processes.iter().for_each(Group::ask_to_end);
+        self.0.iter().for_each(Group::ask_to_end);
     }
 }
 

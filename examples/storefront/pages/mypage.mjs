@@ -50,10 +50,11 @@ ${lineButton(visit, linkPath)}
 <p class="small">${t("login.notice")}</p>`;
 }
 
-/** Decoration beside the name, so it has no text of its own. */
-function portrait({ picture }) {
-  if (!/^https?:\/\//.test(picture ?? "")) return null;
-  return html`<img class="portrait" src="${picture}" alt="" width="48" height="48">`;
+/** Decoration beside the name, so it has no text of its own; the initial stands in until the picture is there. */
+function portrait({ name, picture }) {
+  return html`<span class="portrait" aria-hidden="true">${[...name][0]}${
+    /^https?:\/\//.test(picture ?? "") && html`<img src="${picture}" alt="">`
+  }</span>`;
 }
 
 function day(visit, iso) {

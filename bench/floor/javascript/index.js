@@ -1,0 +1,2 @@
+/** The least that any worker costs. */
+export default { fetch: () => new Response() };
