@@ -94,7 +94,6 @@ async function putAccount(url) {
     status: 201,
   });
   await load.one();
-  load.close();
 }
 
 /** What a customer's browser asks when the shop sends it to log in. */

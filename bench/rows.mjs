@@ -34,14 +34,14 @@ export function rows(folders, account) {
     check: (got) => enishi.check(answer, got), requests,
   });
   return [
-    floor("nothing_js", "floor: nothing, JavaScript", 1000, JAVASCRIPT, {}),
-    rust("nothing_rust", "floor: nothing, Rust", 1000, { DOES: "nothing" }),
-    rust("queue", "floor: one queue message", 500, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
+    floor("nothing_js", "floor: nothing, JavaScript", 2500, JAVASCRIPT, {}),
+    rust("nothing_rust", "floor: nothing, Rust", 2500, { DOES: "nothing" }),
+    rust("queue", "floor: one queue message", 800, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
     rust("d1", "floor: one D1 call", 400, { DOES: "d1" }),
-    subject("authorize", "/authorize", 600, enishi.authorize, "authorize"),
-    subject("webhook_1", "webhook, 1 event", 500, one, "webhook"),
-    subject("webhook_100", "webhook, 100 events", 150, enishi.delivery(100), "webhook"),
-    subject("link_cached", "link look-up, KV", 400, enishi.lookUp({ fresh: false }), "link"),
-    subject("link_fresh", "link look-up, D1", 300, enishi.lookUp({ fresh: true }), "link"),
+    subject("authorize", "/authorize", 1500, enishi.authorize, "authorize"),
+    subject("webhook_1", "webhook, 1 event", 800, one, "webhook"),
+    subject("webhook_100", "webhook, 100 events", 250, enishi.delivery(100), "webhook"),
+    subject("link_cached", "link look-up, KV", 600, enishi.lookUp({ fresh: false }), "link"),
+    subject("link_fresh", "link look-up, D1", 150, enishi.lookUp({ fresh: true }), "link"),
   ];
 }

@@ -275,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_key_is_the_one_that_the_projects_own_commands_derive() {
+        let expected = "enishi_op_EbvKs_EjNoFAiWSugfxUBuCMVZe2WJhdCVBurZ_hTmQ";
+        assert_eq!(keys().operator_key().expose(), expected);
+    }
+
+    #[test]
     fn secrets_do_not_print_themselves() {
         let secret = SecretText::new("canary".into());
         assert!(!format!("{secret:?} {:?}", keys()).contains("canary"));

@@ -8,7 +8,7 @@ use enishi_world::{
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Browser, Consent, LINE_TOKEN, Stage, for_each_seed};
+use crate::support::{Browser, Consent, LINE_TOKEN, MULTICAST, Stage, for_each_seed};
 
 /// Queues at their worst.
 const STORM: Disturbance = Disturbance { duplicates: 0.2, late: 20_000, shuffle: true, consumers: 3 };
@@ -44,6 +44,12 @@ fn prove_webhooks_are_never_lost_and_never_applied_twice() {
         for user in &users {
             assert_user(&stage, user, seed);
         }
+        vec![
+            ("events", stage.count("webhook_events")),
+            ("faults", world.faults_struck()),
+            ("lost", 0),
+            ("applied twice", 0),
+        ]
     });
 }
 
@@ -108,6 +114,13 @@ fn prove_sends_reach_each_recipient_exactly_once() {
             );
         }
         assert!(others.iter().all(|user| stage.received(user) == 0), "seed {seed}");
+        vec![
+            ("recipients", SENDS * 1_100),
+            ("calls to LINE", stage.answers_of(MULTICAST).len() as u64),
+            ("faults", world.faults_struck()),
+            ("missed", 0),
+            ("messaged twice", 0),
+        ]
     });
 }
 
@@ -143,31 +156,37 @@ fn send_until_accepted(stage: &Stage, text: &str) -> String {
 #[test]
 fn prove_logins_end_at_the_shop_or_on_a_page_and_never_in_two_sessions() {
     for_each_seed("logins", |seed| {
-        for round in 0..10 {
-            let stage = Stage::new(seed * 1_000 + round);
-            let (world, shop) = (&stage.world, &stage.shop);
-            let mut browser = Browser::of(world, &stage.person("花子"));
-            let login = shop.begin("1");
-            let started = browser.go(&login.url);
-            let callback = browser.at_line(&started.location.unwrap(), Consent::WithFriend);
-            world.fail_by_seed(0.1);
-            let arrivals = 2 + world.below(5);
-            let replies = world.together((0..arrivals).map(|_| world.serve(browser.request(&callback))));
-            world.end_faults();
-            for reply in replies.into_iter().flatten() {
-                assert!([302, 400, 503].contains(&reply.status.as_u16()), "seed {seed}: {reply:?}");
-                browser.keep(ACCOUNT.host, &reply);
-                if reply.status == 302 {
-                    shop.code(&login, reply.headers["location"].to_str().unwrap());
-                }
-            }
-            let reloaded = browser.go(&callback);
-            match reloaded.location {
-                Some(location) => _ = shop.claims(world, &login, &shop.code(&login, &location)),
-                None => assert!(reloaded.button().is_some(), "seed {seed}: {}", reloaded.html),
-            }
-            assert!(stage.count("sessions") <= 1, "seed {seed}");
-            assert!(stage.answers_of(LINE_TOKEN).len() <= 1, "seed {seed}");
-        }
+        let rounds = (0..10).map(|round| log_in_through_a_storm(seed * 1_000 + round));
+        let (arrivals, faults) = rounds.fold((0, 0), |sum, round| (sum.0 + round.0, sum.1 + round.1));
+        vec![("logins", 10), ("arrivals", arrivals), ("faults", faults), ("second sessions", 0)]
     });
+}
+
+/// One login whose callback arrives several times while everything fails; how often it arrived and how much failed.
+fn log_in_through_a_storm(seed: u64) -> (u64, u64) {
+    let stage = Stage::new(seed);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let login = shop.begin("1");
+    let started = browser.go(&login.url);
+    let callback = browser.at_line(&started.location.unwrap(), Consent::WithFriend);
+    world.fail_by_seed(0.1);
+    let arrivals = 2 + world.below(5);
+    let replies = world.together((0..arrivals).map(|_| world.serve(browser.request(&callback))));
+    world.end_faults();
+    for reply in replies.into_iter().flatten() {
+        assert!([302, 400, 503].contains(&reply.status.as_u16()), "seed {seed}: {reply:?}");
+        browser.keep(ACCOUNT.host, &reply);
+        if reply.status == 302 {
+            shop.code(&login, reply.headers["location"].to_str().unwrap());
+        }
+    }
+    let reloaded = browser.go(&callback);
+    match reloaded.location {
+        Some(location) => _ = shop.claims(world, &login, &shop.code(&login, &location)),
+        None => assert!(reloaded.button().is_some(), "seed {seed}: {}", reloaded.html),
+    }
+    assert!(stage.count("sessions") <= 1, "seed {seed}");
+    assert!(stage.answers_of(LINE_TOKEN).len() <= 1, "seed {seed}");
+    (arrivals as u64, world.faults_struck())
 }

@@ -70,12 +70,19 @@ pub(crate) struct Faults {
     at: Option<(u64, Fault)>,
     probability: f64,
     calls: u64,
+    struck: u64,
 }
 
 impl Faults {
     /// The fate of the call that is now made; `path` is the one at LINE, where it goes there.
     pub(crate) fn meet(&mut self, point: Point, path: Option<&str>, random: &mut Random) -> Option<Fault> {
         self.calls += 1;
+        let fate = self.fate(point, path, random);
+        self.struck += u64::from(fate.is_some());
+        fate
+    }
+
+    fn fate(&mut self, point: Point, path: Option<&str>, random: &mut Random) -> Option<Fault> {
         if let Some((_, fault)) = self.at.take_if(|(number, _)| *number == self.calls) {
             return Some(fault);
         }
@@ -112,6 +119,12 @@ impl World {
     /// From now on each call fails with this probability, by seed.
     pub fn fail_by_seed(&self, probability: f64) {
         self.faults.borrow_mut().probability = probability;
+    }
+
+    /// How many faults have struck since the beginning.
+    #[must_use]
+    pub fn faults_struck(&self) -> u64 {
+        self.faults.borrow().struck
     }
 
     /// No faults any more; says whether one that was planned has not struck.

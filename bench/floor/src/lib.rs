@@ -47,7 +47,7 @@ async fn fetch(_: Request, env: Env, _: Context) -> Result<Response> {
         Floor::Queue { message } => {
             let body = JsValue::from_str(message);
             let message = RawMessageBuilder::new(body).build_with_content_type(QueueContentType::Text);
-            env.queue("QUEUE")?.send_raw(message).await?;
+            env.queue("WEBHOOKS")?.send_raw(message).await?;
         }
         Floor::D1 => {
             let one: Option<u32> = env.d1("DB")?.prepare("SELECT 1 AS one").first(Some("one")).await?;

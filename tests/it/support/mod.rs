@@ -14,12 +14,39 @@ pub(crate) const MULTICAST: &str = "/v2/bot/message/multicast";
 /// Exchanging LINE's login code.
 pub(crate) const LINE_TOKEN: &str = "/oauth2/v2.1/token";
 
-/// The seeds of a randomised suite: `ENISHI_SEEDS` many, a few by default. Each is printed, so that one that fails is
-/// known.
-pub(crate) fn for_each_seed(suite: &str, prove: impl Fn(u64)) {
-    let seeds = std::env::var("ENISHI_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+/// What a randomised run counted, by name.
+pub(crate) type Figures = Vec<(&'static str, u64)>;
+
+/// Runs a randomised suite by seed: `ENISHI_SEEDS` many, else a few, or the full figure where `ENISHI_PROVE` is set.
+/// Prints the sums; a seed that fails is printed too, to be kept.
+pub(crate) fn for_each_seed(suite: &'static str, prove: impl Fn(u64) -> Figures) {
+    let full = if std::env::var_os("ENISHI_PROVE").is_some() { 1_000 } else { 3 };
+    let seeds = std::env::var("ENISHI_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(full);
+    let mut sums = Figures::new();
     for seed in 1..=seeds {
-        println!("{suite}: seed {seed}");
-        prove(seed);
+        let underway = Underway { suite, seed };
+        for (name, number) in prove(seed) {
+            match sums.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += number,
+                None => sums.push((name, number)),
+            }
+        }
+        drop(underway);
+    }
+    let sums: Vec<String> = sums.iter().map(|(name, sum)| format!("{sum} {name}")).collect();
+    println!("{suite}: {seeds} seeds, {}", sums.join(", "));
+}
+
+/// Names the seed that is running if it fails.
+struct Underway {
+    suite: &'static str,
+    seed: u64,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}: failed at seed {}", self.suite, self.seed);
+        }
     }
 }

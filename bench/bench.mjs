@@ -1,0 +1,65 @@
+/**
+ * The benchmark behind `cargo xtask bench`: what a request costs Enishi, and how many times the least that it could
+ * cost. `README.md` says how to read the result.
+ *
+ * Options: `--json` prints one JSON object instead of tables, `--rounds N` measures in N rounds instead of 15,
+ * `--quick` in 3. Exits with 1 if a worker answers wrongly. Listens and calls on loopback only.
+ */
+
+import { copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { prepare } from "./enishi.mjs";
+import { buildFloor } from "./floor.mjs";
+import { report } from "./report.mjs";
+import { measure } from "./rounds.mjs";
+import { rows as allRows } from "./rows.mjs";
+import { freshStarts } from "./start.mjs";
+import { summarise } from "./summary.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const FULL = { rounds: 15, starts: 10 };
+const QUICK = { rounds: 3, starts: 3 };
+/** The rows whose fresh start is measured. */
+const FRESH = ["nothing_js", "nothing_rust", "authorize"];
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+async function main() {
+  const { values } = parseArgs({ options: { json: { type: "boolean" }, quick: { type: "boolean" }, rounds: { type: "string" } } });
+  if (process.platform !== "linux") throw new Error("CPU time is read from /proc: the benchmark runs on Linux only");
+  const settings = { ...(values.quick ? QUICK : FULL), ...(values.rounds && { rounds: wholeNumber(values.rounds) }) };
+  const folders = { enishi: copyOfBuild(process.env.ENISHI_BUILD ?? join(ROOT, "build")), floor: buildFloor() };
+  say("preparing an account and a link");
+  const state = join(ROOT, "target/bench/state");
+  const rows = allRows(folders, await prepare(folders.enishi, state));
+  const { measured, load } = await measure(rows, settings.rounds, state, say);
+  say(`${settings.starts} fresh starts of ${FRESH.length} workers`);
+  const starts = await freshStarts(rows.filter((row) => FRESH.includes(row.id)), settings.starts, state);
+  const result = summarise({ settings, rows, measured, load, starts, folder: folders.enishi });
+  process.stdout.write(values.json ? `${JSON.stringify(result, undefined, 2)}\n` : report(result));
+}
+
+function wholeNumber(text) {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--rounds ${text}: a whole number from 1 is needed`);
+  return number;
+}
+
+/** A copy of the built worker, so that a build meanwhile does not change what is measured. */
+function copyOfBuild(build) {
+  const copy = join(ROOT, "target/bench/enishi");
+  mkdirSync(copy, { recursive: true });
+  for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(copy, file));
+  return copy;
+}
+
+// Miniflare ends its processes when this one exits.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+
+main().catch((error) => {
+  say(`error: ${error.message}${error.cause ? ` (${error.cause.message})` : ""}`);
+  process.exit(1);
+});

@@ -1,0 +1,93 @@
+/**
+ * Interleaved rounds: in each, every row has a slot on the way there and one on the way back (A B C C B A), so that a
+ * machine that slows down during the round slows all rows alike. The first round is thrown away.
+ */
+
+import { setTimeout as pause } from "node:timers/promises";
+
+import { machine, usedSince } from "./cpu.mjs";
+import { Load } from "./load.mjs";
+import { Worker, copyOfState } from "./worker.mjs";
+
+/** Slots before the first round, so that V8 has compiled what is hot. */
+const WARM_UP = 2;
+
+/** What follows an answer, such as a write in the background, belongs to the slot. */
+const AFTERMATH = 10;
+
+/**
+ * What a row did in one round.
+ *
+ * @typedef {{cpu: number, rate: number, latencies: number[]}} Measured  CPU µs per request, requests per second, ms
+ */
+
+/**
+ * @param {import("./rows.mjs").Row[]} rows
+ * @param {number} count  of rounds that are kept
+ * @param {string} state  the prepared state
+ * @param {(text: string) => void} say  told of progress
+ * @returns {Promise<{measured: Map<string, Measured[]>, load: object}>} by row id, and what else the machine did
+ */
+export async function measure(rows, count, state, say) {
+  const subjects = [];
+  try {
+    for (const row of rows) subjects.push(await begin(row, state));
+    for (const subject of subjects) {
+      say(`warming up: ${subject.row.title}`);
+      for (let slot = 0; slot < WARM_UP; slot += 1) await subject.load.send(subject.row.requests);
+    }
+    const measured = new Map(rows.map(({ id }) => [id, []]));
+    let before;
+    for (let round = 0; round <= count; round += 1) {
+      if (round === 1) before = reading(subjects);
+      say(round === 0 ? "a round to be thrown away" : `round ${round} of ${count}`);
+      for (const [subject, result] of await oneRound(subjects)) {
+        if (round > 0) measured.get(subject.row.id).push(result);
+      }
+    }
+    return { measured, load: between(before, reading(subjects)) };
+  } finally {
+    for (const { worker } of subjects) await worker.stop();
+  }
+}
+
+async function begin(row, state) {
+  const worker = await Worker.start(row.made, row.stateful ? copyOfState(state, row.id) : undefined);
+  const load = new Load(worker.url, row.asked);
+  row.check(await load.one());
+  return { row, worker, load };
+}
+
+/** @returns {Promise<Map<object, Measured>>} */
+async function oneRound(subjects) {
+  const slots = new Map(subjects.map((subject) => [subject, []]));
+  for (const subject of [...subjects, ...subjects.toReversed()]) slots.get(subject).push(await oneSlot(subject));
+  return new Map([...slots].map(([subject, [there, back]]) => [subject, {
+    cpu: (there.cpu + back.cpu) / 2,
+    rate: 2 / (1 / there.rate + 1 / back.rate),
+    latencies: [...there.latencies, ...back.latencies],
+  }]));
+}
+
+/** @returns {Promise<Measured>} */
+async function oneSlot({ row, worker, load }) {
+  const before = worker.used();
+  const { seconds, latencies } = await load.send(row.requests);
+  await pause(AFTERMATH);
+  return { cpu: usedSince(before, worker.used()) / row.requests, rate: row.requests / seconds, latencies };
+}
+
+/** The CPU time of the machine, and that of the benchmark within it. */
+function reading(subjects) {
+  const own = process.cpuUsage();
+  const workers = subjects.map(({ worker }) => usedSince(new Map(), worker.used()));
+  return { ...machine(), own: workers.reduce((sum, used) => sum + used, own.user + own.system), at: performance.now() };
+}
+
+/** Between two readings: cores busy with the benchmark and with others, and the share that was stolen. */
+function between(before, after) {
+  const wall = (after.at - before.at) * 1000;
+  const own = (after.own - before.own) / wall;
+  const others = Math.max(0, (after.busy - before.busy) / wall - own);
+  return { seconds: wall / 1e6, cores_own: own, cores_others: others, stolen: (after.stolen - before.stolen) / (after.all - before.all) };
+}

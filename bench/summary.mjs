@@ -1,0 +1,81 @@
+/** From what was measured to the one object that is printed: medians, ratios to the floors, sizes, noise, the goal. */
+
+import { readFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+import { estimate, median, quantile, variation } from "./statistics.mjs";
+
+/** What the product promises: a webhook with one event costs at most so many times the message that it sends. */
+const GOAL = { row: "webhook_1", floor: "queue", most: 1.5 };
+
+/** Up to which variation of the floors that do nothing, and which theft, a run is called quiet, or usable. */
+const QUIET = { variation: 0.05, stolen: 0.01 };
+const USABLE = { variation: 0.15, stolen: 0.05 };
+
+/** @returns {object} see `README.md` for its fields */
+export function summarise({ settings, rows, measured, load, starts, folder }) {
+  const floors = rows.filter((row) => row.floor).map((row) => row.id);
+  const table = rows.map((row) => summaryOf(row, measured, floors));
+  return {
+    schema: 1,
+    settings: { ...settings, requests_per_slot: Object.fromEntries(rows.map((row) => [row.id, row.requests])) },
+    environment: environment(),
+    rows: table,
+    goal: judged(table),
+    sizes: { "index_bg.wasm": sizeOf(join(folder, "index_bg.wasm")), "index.js": sizeOf(join(folder, "index.js")) },
+    fresh_starts: starts,
+    noise: noise(table, load),
+  };
+}
+
+function summaryOf({ id, title, floor }, measured, floors) {
+  const rounds = measured.get(id);
+  const cpu = rounds.map((round) => round.cpu);
+  const latencies = rounds.flatMap((round) => round.latencies);
+  const ratioTo = (other) => estimate(cpu.map((value, round) => value / measured.get(other)[round].cpu));
+  return {
+    id,
+    title,
+    floor,
+    cpu_us: { ...estimate(cpu), variation: variation(cpu), rounds: cpu },
+    ratios: Object.fromEntries(floors.map((other) => [other, ratioTo(other)])),
+    requests_per_second: median(rounds.map((round) => round.rate)),
+    latency_ms: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
+  };
+}
+
+/** The goal counts as met, or missed, only if the whole interval says so. */
+function judged(table) {
+  const ratio = table.find((row) => row.id === GOAL.row).ratios[GOAL.floor];
+  const verdict = ratio.high <= GOAL.most ? "met" : ratio.low > GOAL.most ? "missed" : "undecided";
+  return { ...GOAL, ...ratio, verdict };
+}
+
+function sizeOf(path) {
+  const bytes = readFileSync(path);
+  return { raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length };
+}
+
+function noise(table, load) {
+  const worst = Math.max(...table.filter((row) => row.id.startsWith("nothing")).map((row) => row.cpu_us.variation));
+  const within = (limits) => worst <= limits.variation && load.stolen <= limits.stolen;
+  const verdict = within(QUIET) ? "quiet" : within(USABLE) ? "usable" : "noisy";
+  return { verdict, variation: worst, ...load };
+}
+
+function environment() {
+  const require = createRequire(import.meta.resolve("miniflare"));
+  const version = (name) => require(`${name}/package.json`).version;
+  const [first] = cpus();
+  return {
+    cpu: first?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    kernel: release(),
+    node: process.versions.node,
+    miniflare: JSON.parse(readFileSync(new URL("../node_modules/miniflare/package.json", import.meta.url))).version,
+    workerd: version("workerd"),
+  };
+}
