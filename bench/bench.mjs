@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FULL = { rounds: 15, starts: 10 };
 const QUICK = { rounds: 3, starts: 3 };
 /** The rows whose fresh start is measured. */
-const FRESH = ["nothing_js", "nothing_rust", "authorize"];
+const FRESH = ["nothing_js", "nothing_rust", "d1", "authorize"];
 
 const say = (text) => process.stderr.write(`${text}\n`);
 

@@ -13,7 +13,8 @@ export function report(result) {
     costs(rows),
     "## Times the floor's CPU, of the same round",
     ratios(rows),
-    `Goal, a webhook with one event ≤ ${result.goal.most} × one message: ${interval(result.goal)}, ${result.goal.verdict}.`,
+    `Goal, a webhook with one event ≤ ${result.goal.most} × one message: ${interval(result.goal)}, ${result.goal.verdict}; ` +
+      `${result.goal.above_us.median.toFixed(0)} µs more.`,
     "## Size",
     sizes(result.sizes),
     `## Fresh workers, ${settings.starts} starts each`,

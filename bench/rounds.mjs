@@ -1,6 +1,6 @@
 /**
- * Interleaved rounds: in each, every row has a slot on the way there and one on the way back (A B C C B A), so that a
- * machine that slows down during the round slows all rows alike. The first round is thrown away.
+ * Interleaved rounds: in each, the rows take turns in short slots, there and back again (A B C C B A A B C …), so that
+ * neighbours that come and go slow all rows alike. The first round is thrown away.
  */
 
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,8 +9,11 @@ import { machine, usedSince } from "./cpu.mjs";
 import { Load } from "./load.mjs";
 import { Worker, copyOfState } from "./worker.mjs";
 
-/** Slots before the first round, so that V8 has compiled what is hot. */
-const WARM_UP = 2;
+/** How often a round goes through the rows; even, so that it goes back as often as there. */
+const PASSES = 8;
+
+/** Slots of each row before the first round, so that V8 has compiled what is hot. */
+const WARM_UP = 8;
 
 /** What follows an answer, such as a write in the background, belongs to the slot. */
 const AFTERMATH = 10;
@@ -61,20 +64,25 @@ async function begin(row, state) {
 /** @returns {Promise<Map<object, Measured>>} */
 async function oneRound(subjects) {
   const slots = new Map(subjects.map((subject) => [subject, []]));
-  for (const subject of [...subjects, ...subjects.toReversed()]) slots.get(subject).push(await oneSlot(subject));
-  return new Map([...slots].map(([subject, [there, back]]) => [subject, {
-    cpu: (there.cpu + back.cpu) / 2,
-    rate: 2 / (1 / there.rate + 1 / back.rate),
-    latencies: [...there.latencies, ...back.latencies],
-  }]));
+  for (let pass = 0; pass < PASSES; pass += 1) {
+    for (const subject of pass % 2 === 0 ? subjects : subjects.toReversed()) slots.get(subject).push(await oneSlot(subject));
+  }
+  return new Map([...slots].map(([subject, taken]) => [subject, together(taken, subject.row.requests)]));
 }
 
-/** @returns {Promise<Measured>} */
+/** CPU in µs. */
 async function oneSlot({ row, worker, load }) {
   const before = worker.used();
   const { seconds, latencies } = await load.send(row.requests);
   await pause(AFTERMATH);
-  return { cpu: usedSince(before, worker.used()) / row.requests, rate: row.requests / seconds, latencies };
+  return { cpu: usedSince(before, worker.used()), seconds, latencies };
+}
+
+/** @returns {Measured} */
+function together(slots, requests) {
+  const sum = (name) => slots.reduce((total, slot) => total + slot[name], 0);
+  const all = slots.length * requests;
+  return { cpu: sum("cpu") / all, rate: all / sum("seconds"), latencies: slots.flatMap((slot) => slot.latencies) };
 }
 
 /** The CPU time of the machine, and that of the benchmark within it. */

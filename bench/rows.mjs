@@ -9,7 +9,7 @@
  * @property {boolean} stateful  whether it runs on the prepared state
  * @property {import("./load.mjs").Asked} asked
  * @property {(answer: {headers: object, body: string}) => void} check  throws at a wrong answer
- * @property {number} requests  in one slot, of which a round has two
+ * @property {number} requests  in one slot; see `rounds.mjs`
  */
 
 import { fileURLToPath } from "node:url";
@@ -34,14 +34,14 @@ export function rows(folders, account) {
     check: (got) => enishi.check(answer, got), requests,
   });
   return [
-    floor("nothing_js", "floor: nothing, JavaScript", 2500, JAVASCRIPT, {}),
-    rust("nothing_rust", "floor: nothing, Rust", 2500, { DOES: "nothing" }),
-    rust("queue", "floor: one queue message", 800, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
-    rust("d1", "floor: one D1 call", 400, { DOES: "d1" }),
-    subject("authorize", "/authorize", 1500, enishi.authorize, "authorize"),
-    subject("webhook_1", "webhook, 1 event", 800, one, "webhook"),
-    subject("webhook_100", "webhook, 100 events", 250, enishi.delivery(100), "webhook"),
-    subject("link_cached", "link look-up, KV", 600, enishi.lookUp({ fresh: false }), "link"),
-    subject("link_fresh", "link look-up, D1", 150, enishi.lookUp({ fresh: true }), "link"),
+    floor("nothing_js", "floor: nothing, JavaScript", 600, JAVASCRIPT, {}),
+    rust("nothing_rust", "floor: nothing, Rust", 600, { DOES: "nothing" }),
+    rust("queue", "floor: one queue message", 200, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
+    rust("d1", "floor: one D1 call", 80, { DOES: "d1" }),
+    subject("authorize", "/authorize", 400, enishi.authorize, "authorize"),
+    subject("webhook_1", "webhook, 1 event", 200, one, "webhook"),
+    subject("webhook_100", "webhook, 100 events", 60, enishi.delivery(100), "webhook"),
+    subject("link_cached", "link look-up, KV", 150, enishi.lookUp({ fresh: false }), "link"),
+    subject("link_fresh", "link look-up, D1", 40, enishi.lookUp({ fresh: true }), "link"),
   ];
 }

@@ -24,7 +24,7 @@ export function summarise({ settings, rows, measured, load, starts, folder }) {
     settings: { ...settings, requests_per_slot: Object.fromEntries(rows.map((row) => [row.id, row.requests])) },
     environment: environment(),
     rows: table,
-    goal: judged(table),
+    goal: judged(table, measured),
     sizes: { "index_bg.wasm": sizeOf(join(folder, "index_bg.wasm")), "index.js": sizeOf(join(folder, "index.js")) },
     fresh_starts: starts,
     noise: noise(table, load),
@@ -48,10 +48,11 @@ function summaryOf({ id, title, floor }, measured, floors) {
 }
 
 /** The goal counts as met, or missed, only if the whole interval says so. */
-function judged(table) {
+function judged(table, measured) {
   const ratio = table.find((row) => row.id === GOAL.row).ratios[GOAL.floor];
+  const above = measured.get(GOAL.row).map((round, index) => round.cpu - measured.get(GOAL.floor)[index].cpu);
   const verdict = ratio.high <= GOAL.most ? "met" : ratio.low > GOAL.most ? "missed" : "undecided";
-  return { ...GOAL, ...ratio, verdict };
+  return { ...GOAL, ...ratio, verdict, above_us: estimate(above) };
 }
 
 function sizeOf(path) {

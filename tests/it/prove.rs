@@ -8,7 +8,7 @@ use enishi_world::{
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Browser, Consent, LINE_TOKEN, MULTICAST, Stage, for_each_seed};
+use crate::support::{Browser, Consent, LINE_TOKEN, MULTICAST, Stage, for_each_seed, is_full};
 
 /// Queues at their worst.
 const STORM: Disturbance = Disturbance { duplicates: 0.2, late: 20_000, shuffle: true, consumers: 3 };
@@ -151,6 +151,21 @@ fn send_until_accepted(stage: &Stage, text: &str) -> String {
             _ => panic!("{status}: {made}"),
         }
     }
+}
+
+/// The full figure crosses the border between two pages of an expansion, which lies at 100,000 recipients.
+#[test]
+fn prove_pages_of_a_large_send_skip_and_double_nobody() {
+    let number = if is_full() { 100_600 } else { 1_600 };
+    let stage = Stage::new(1);
+    let users = stage.many_members(number, "gold");
+    stage.world.disturb_queues(Disturbance { duplicates: 0.5, ..STORM });
+    let id = send_until_accepted(&stage, "1");
+    stage.world.settle(10 * MINUTE);
+    let (_, send) = stage.api(&stage.shop, Method::GET, &format!("/v1/sends/{id}"), None);
+    assert_eq!((&send["state"], &send["accepted"]), (&json!("done"), &json!(number)), "{send}");
+    assert!(users.iter().all(|user| stage.received(user) == 1));
+    println!("pages: {number} recipients, 0 skipped, 0 doubled");
 }
 
 #[test]

@@ -106,6 +106,20 @@ fn twelve_hundred_recipients_are_three_chunks() {
 }
 
 #[test]
+fn a_send_whose_last_page_is_empty_is_done_although_its_chunks_were_settled_before() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    let id = create(&stage);
+    stage.world.run_queues();
+    assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
+    // As it stands where the page before was full: everybody is reached, and the next page is still to be looked at.
+    stage.world.execute("UPDATE sends SET state = 'expanding'");
+    stage.world.settle(5 * MINUTE);
+    assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
+    assert!(users.iter().all(|user| stage.received(user) == 1));
+}
+
+#[test]
 fn jobs_that_arrive_twice_change_nothing() {
     let stage = Stage::new(1);
     let users = stage.many_members(700, "gold");

@@ -176,15 +176,15 @@ fn refused(error: &rusqlite::Error) -> Refused {
     }
 }
 
-/// A value as D1 binds it: JavaScript has one kind of number, and D1 binds it as a REAL even where it is whole. A column
-/// declared INTEGER turns it back; arithmetic in a statement does not, so a division by a bound number has a fraction.
+/// A value as D1 binds it. JavaScript has one kind of number, so every number arrives as a double: a column that holds
+/// integers takes it as one, but `7 / ?1` divides with a fraction and `'a' || ?1` reads `a1.0`.
 struct Bound<'a>(&'a Value);
 
 impl ToSql for Bound<'_> {
-    #[expect(clippy::cast_precision_loss, reason = "integers beyond 2^53 were refused before")]
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self.0 {
             Value::Null => Ok(ToSqlOutput::Owned(rusqlite::types::Value::Null)),
+            #[expect(clippy::cast_precision_loss, reason = "integers beyond 2^53 were refused before")]
             Value::Integer(number) => Ok((*number as f64).into()),
             Value::Real(number) => Ok((*number).into()),
             Value::Text(text) => text.to_sql(),
@@ -246,6 +246,15 @@ mod tests {
         let outcomes = Database::new().batch(&[insert("1", 7), select]).unwrap();
         assert_eq!((outcomes[0].changes, outcomes[1].changes), (1, 0));
         assert_eq!(outcomes[1].rows, r#"[{"at":7,"id":"1"}]"#);
+    }
+
+    #[test]
+    fn a_bound_number_is_a_double_until_a_column_takes_it_as_an_integer() {
+        let mut database = Database::new();
+        let divided = Statement::new("SELECT 7 / ?1 AS n, 'a' || ?1 AS t").bind(2);
+        assert_eq!(database.batch(&[divided]).unwrap()[0].rows, r#"[{"n":3.5,"t":"a2.0"}]"#);
+        let stored = Statement::new("SELECT typeof(at) AS kind FROM dead_letters WHERE id = '1'");
+        assert_eq!(database.batch(&[insert("1", 7), stored]).unwrap()[1].rows, r#"[{"kind":"integer"}]"#);
     }
 
     #[test]

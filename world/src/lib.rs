@@ -18,7 +18,8 @@
 //!
 //! The world is stricter than production, so that a test shows what production would show only under load: it refuses
 //! more than 100 bound parameters, integers beyond 2^53, statements that scan a table, queue messages above the limit,
-//! calls to any host but LINE's, and log lines that name a LINE user.
+//! calls to any host but LINE's, and log lines that name a LINE user. Where D1 and `SQLite` differ it does as D1 does:
+//! every bound number is a double.
 //!
 //! ```
 //! use enishi_world::World;

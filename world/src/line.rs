@@ -114,9 +114,10 @@ fn messaging_channel(account: &LineAccount) -> MessagingChannel {
 impl World {
     /// Sets how many messages LINE lets the first account send in a month.
     pub fn set_quota(&self, quota: Option<u64>) {
-        let mut channel = messaging_channel(&ACCOUNT);
-        channel.quota = quota;
-        let config = Config { login_channels: Vec::new(), messaging_channels: vec![channel] };
+        let mut config = channels();
+        if let Some(first) = config.messaging_channels.first_mut() {
+            first.quota = quota;
+        }
         self.line().upsert_channels(config);
     }
 
@@ -179,7 +180,7 @@ impl World {
     }
 
     fn hand_to_line(&self, call: Call) -> Result<LineAnswer, PlatformError> {
-        if !call.url.starts_with(LINE) {
+        if !path_of(&call.url).starts_with('/') {
             self.breach(format!("a call to {}", call.url));
             return Err(no_answer("not LINE"));
         }

@@ -12,7 +12,7 @@ use crate::tools::cargo_deny;
 ///
 /// The suites are the tests of `tests/it` that are named `prove_<suite>_…`; they print their figures themselves.
 pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<()> {
-    let filter = suite.map_or_else(|| "prove_".to_owned(), |suite| format!("prove_{suite}"));
+    let filter = suite.map_or_else(|| "prove::prove_".to_owned(), |suite| format!("prove::prove_{suite}"));
     let mut cargo = command("cargo", project.root());
     cargo.args(["test", "--release", "--package", "enishi", "--test", "it", &filter]);
     cargo.args(["--", "--nocapture", "--test-threads=1"]).env("ENISHI_PROVE", "1");

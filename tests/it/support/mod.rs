@@ -17,10 +17,15 @@ pub(crate) const LINE_TOKEN: &str = "/oauth2/v2.1/token";
 /// What a randomised run counted, by name.
 pub(crate) type Figures = Vec<(&'static str, u64)>;
 
+/// Whether the randomised suites run with their full figures.
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("ENISHI_PROVE").is_some()
+}
+
 /// Runs a randomised suite by seed: `ENISHI_SEEDS` many, else a few, or the full figure where `ENISHI_PROVE` is set.
 /// Prints the sums; a seed that fails is printed too, to be kept.
 pub(crate) fn for_each_seed(suite: &'static str, prove: impl Fn(u64) -> Figures) {
-    let full = if std::env::var_os("ENISHI_PROVE").is_some() { 1_000 } else { 3 };
+    let full = if is_full() { 1_000 } else { 3 };
     let seeds = std::env::var("ENISHI_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(full);
     let mut sums = Figures::new();
     for seed in 1..=seeds {

@@ -124,24 +124,22 @@ impl Stage {
         let users: Vec<UserId> = (0..number).map(|at| line.add_user(new(at))).collect();
         drop(line);
         let account = self.account_id();
-        let rows: Vec<Value> = users
-            .iter()
-            .enumerate()
-            .map(|(at, id)| json!({ "u": id, "s": format!("s{rank}{at}"), "m": format!("{rank}-{at}") }))
-            .collect();
-        let rows = Value::from(rows).to_string();
-        self.world.execute(&format!(
-            "CREATE TEMP TABLE fresh AS SELECT value->>'u' AS u, value->>'s' AS s, value->>'m' AS m FROM json_each('{rows}');
-             INSERT INTO line_users (account, line_user_id, subject, friend, friend_since, friendship_at, created_at)
-               SELECT '{account}', u, s, 1, 1, 1, 1 FROM fresh;
-             INSERT INTO links (account, line_user, member_id, link_id, linked_at)
-               SELECT '{account}', l.id, f.m, f.m, 1 FROM fresh f
-               JOIN line_users l ON l.account = '{account}' AND l.line_user_id = f.u;
-             INSERT INTO members (account, member_id, created_at, updated_at) SELECT '{account}', m, 1, 1 FROM fresh;
-             INSERT INTO attributes (account, member_id, name, kind, value, updated_at)
-               SELECT '{account}', m, 'rank', 'text', '{rank}', 1 FROM fresh;
-             DROP TABLE fresh;"
-        ));
+        for some in users.chunks(2_000) {
+            let ids = json!(some);
+            self.world.execute(&format!(
+                "CREATE TEMP TABLE fresh AS SELECT value AS u, '{rank}-' || value AS m FROM json_each('{ids}');
+                 INSERT INTO line_users (account, line_user_id, subject, friend, friend_since, friendship_at, created_at)
+                   SELECT '{account}', u, 's' || u, 1, 1, 1, 1 FROM fresh;
+                 INSERT INTO links (account, line_user, member_id, link_id, linked_at)
+                   SELECT '{account}', l.id, f.m, f.m, 1 FROM fresh f
+                   JOIN line_users l ON l.account = '{account}' AND l.line_user_id = f.u;
+                 INSERT INTO members (account, member_id, created_at, updated_at)
+                   SELECT '{account}', m, 1, 1 FROM fresh;
+                 INSERT INTO attributes (account, member_id, name, kind, value, updated_at)
+                   SELECT '{account}', m, 'rank', 'text', '{rank}', 1 FROM fresh;
+                 DROP TABLE fresh;"
+            ));
+        }
         users
     }
 
