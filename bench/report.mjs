@@ -64,7 +64,7 @@ function starts(workers) {
 
 const ADVICE = {
   quiet: "trust the figures",
-  usable: "trust the ratios, not the absolute figures",
+  usable: "trust the ratios within their intervals, not the microseconds",
   noisy: "measure again on a quieter machine before drawing a conclusion",
 };
 

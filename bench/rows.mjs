@@ -34,8 +34,8 @@ export function rows(folders, account) {
     check: (got) => enishi.check(answer, got), requests,
   });
   return [
-    floor("nothing_js", "floor: nothing, JavaScript", 600, JAVASCRIPT, {}),
-    rust("nothing_rust", "floor: nothing, Rust", 600, { DOES: "nothing" }),
+    floor("nothing_js", "floor: nothing, JavaScript", 1500, JAVASCRIPT, {}),
+    rust("nothing_rust", "floor: nothing, Rust", 1500, { DOES: "nothing" }),
     rust("queue", "floor: one queue message", 200, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
     rust("d1", "floor: one D1 call", 80, { DOES: "d1" }),
     subject("authorize", "/authorize", 400, enishi.authorize, "authorize"),

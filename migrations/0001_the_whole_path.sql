@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX line_users_by_subject ON line_users (account, subject);
 
 CREATE TABLE links (
   account TEXT NOT NULL,
-  line_user INTEGER NOT NULL REFERENCES line_users (id),
+  line_user INTEGER NOT NULL,
   member_id TEXT NOT NULL,
   link_id TEXT NOT NULL,
   linked_at INTEGER NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE sessions (
   account TEXT NOT NULL,
   sid TEXT NOT NULL,
   token_digest TEXT NOT NULL,
-  line_user INTEGER NOT NULL REFERENCES line_users (id),
+  line_user INTEGER NOT NULL,
   auth_time INTEGER NOT NULL,
   amr TEXT NOT NULL,
   created_at INTEGER NOT NULL,
@@ -151,7 +151,7 @@ CREATE INDEX webhook_inbox_by_age ON webhook_inbox (received_at);
 CREATE TABLE chat_messages (
   account TEXT NOT NULL,
   message_id TEXT NOT NULL,
-  line_user INTEGER NOT NULL REFERENCES line_users (id),
+  line_user INTEGER NOT NULL,
   kind TEXT NOT NULL,
   text TEXT,
   sent_at INTEGER NOT NULL,
@@ -166,8 +166,8 @@ CREATE TABLE sends (
   request_digest TEXT NOT NULL,
   rule TEXT NOT NULL,
   messages TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('expanding', 'sending', 'done', 'partly_failed', 'paused')),
-  reason TEXT,
+  state TEXT NOT NULL CHECK (state IN ('expanding', 'sending', 'done', 'partly_failed')),
+  paused TEXT,
   expanded_to INTEGER NOT NULL DEFAULT 0,
   chunks INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
@@ -222,3 +222,4 @@ CREATE TABLE dead_letters (
   body TEXT NOT NULL,
   at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX dead_letters_by_age ON dead_letters (at);

@@ -4,6 +4,8 @@
 //! that are absent are drawn once and shown once. The signing key is made with the account by a conditional write, so
 //! that of two makers one wins.
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -218,8 +220,12 @@ fn check(wanted: &Put, host: &str) -> Result<(), ApiError> {
     if wanted.api_key.as_ref().is_some_and(|key| !is_strong(key)) {
         return refuse("api_key has at least 32 unreserved characters; leave it out to have one drawn");
     }
+    let mut ids = HashSet::new();
     for client in &wanted.clients {
         check_client(client, host)?;
+        if client.client_id.as_ref().is_some_and(|id| !ids.insert(id)) {
+            return refuse("two clients have the same client_id");
+        }
     }
     Ok(())
 }

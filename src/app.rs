@@ -24,17 +24,7 @@ use crate::{
     webhook,
 };
 
-/// What becomes of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// Done, or never to be done.
-    Done,
-    /// To be delivered again after this many seconds.
-    Retry {
-        /// The delay.
-        seconds: u32,
-    },
-}
+pub use crate::store::Disposition;
 
 /// The endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +49,13 @@ enum Endpoint {
     Send,
 }
 
+impl Endpoint {
+    /// Whether it is answered from the configuration alone, at most with a queue.
+    fn touches_no_store(self) -> bool {
+        matches!(self, Self::Discovery | Self::Jwks | Self::LineWebhook)
+    }
+}
+
 /// Which paths exist, and by which methods. HEAD is answered wherever GET is.
 const ROUTES: &[(&str, Endpoint, &[Method])] = &[
     ("/healthz", Endpoint::Health, &[Method::GET]),
@@ -80,6 +77,9 @@ const ROUTES: &[(&str, Endpoint, &[Method])] = &[
     ("/v1/sends", Endpoint::Sends, &[Method::POST]),
     ("/v1/sends/{id}", Endpoint::Send, &[Method::GET]),
 ];
+
+/// How long what cannot even be buried waits, in seconds: with 100 retries the dead letters' queue outlasts 4 days.
+const DEAD_RETRY_AFTER: u32 = 3_600;
 
 /// A path that exists, with the id in it, if it has one.
 struct Route {
@@ -149,8 +149,10 @@ pub async fn serve<P: Platform>(cx: Context<'_, P>, request: Request) -> Reply {
 
 async fn answer<P: Platform>(cx: Context<'_, P>, request: &Request, route: Option<Route>) -> Reply {
     let Some(route) = route else {
-        return ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
-            .into_reply();
+        return refuse(
+            request,
+            ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
+        );
     };
     if !route.takes(&request.method) {
         let description = "see Allow for the methods of this path";
@@ -187,13 +189,21 @@ async fn at_site<P: Platform>(cx: Context<'_, P>, request: &Request, route: &Rou
                 ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", description),
             );
         }
-        Err(error) => return ApiError::from(error).into_reply(),
+        // What touches no store itself is answered with what was last known, rather than lost with D1.
+        Err(error) => match cx.memory.last_known(&host).filter(|_| route.endpoint.touches_no_store()) {
+            Some(account) => {
+                cx.log_failure("account", &error);
+                account
+            }
+            None => return unavailable(cx, request, route, &error),
+        },
     };
     let site = Site::new(account, &request.authority);
     if route.pattern.starts_with("/v1/") {
         api(cx, site, request, route).await.unwrap_or_else(ApiError::into_reply)
     } else {
-        browser_or_peer(cx, &site, request, route).await.unwrap_or_else(|error| apology(request, &error))
+        let answered = browser_or_peer(cx, &site, request, route).await;
+        answered.unwrap_or_else(|error| unavailable(cx, request, route, &error))
     }
 }
 
@@ -253,8 +263,17 @@ fn leniently(query: &str) -> Form {
     Form::parse(query.as_bytes()).unwrap_or_default()
 }
 
-/// A store of ours failed under a browser, a storefront or LINE: nothing is lost, the same request may be made again.
-fn apology(request: &Request, error: &PlatformError) -> Reply {
+/// A store of ours failed: nothing is lost, the same request may be made again.
+fn unavailable<P: Platform>(
+    cx: Context<'_, P>,
+    request: &Request,
+    route: &Route,
+    error: &PlatformError,
+) -> Reply {
+    cx.log_failure("unavailable", error);
+    if route.pattern.starts_with("/v1/") {
+        return ApiError::from(error.clone()).into_reply();
+    }
     Page {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: Text { ja: "ただいま混み合っています", en: "We are briefly unavailable" },
@@ -354,15 +373,24 @@ fn set(dispositions: &mut [Disposition], index: usize, disposition: Disposition)
     }
 }
 
-/// What the queues gave up on: kept where it can be seen. A send's open rows are found by cron, so nothing of theirs is
-/// lost; a delivery that waits in the inbox moves to the dead letters with its body.
+/// What the queues gave up on. A webhook is tried once more, for what failed it may have been an outage that is over; if
+/// it fails still, it is kept where it can be seen; if even that fails, the outage lasts, and it comes again in an hour.
+/// A send's open rows are found by cron, so nothing of theirs is lost; a delivery that waits in the inbox moves to the
+/// dead letters with its body.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(bodies.len());
     for body in bodies {
         dispositions.push(match Job::parse(body) {
             Ok(Job::Expand { .. } | Job::Deliver { .. }) => Disposition::Done,
             Ok(Job::WebhookInbox { account, inbox_id }) => webhook::give_up(cx, &account, &inbox_id).await,
-            _ => bury(cx, "queue", "retries_exhausted", body).await,
+            Ok(Job::Webhook { account, received_at, body: raw }) => {
+                let received = webhook::Received { account, received_at, body: webhook::Body::Here(raw) };
+                match webhook::apply(cx, vec![received]).await.as_slice() {
+                    [Disposition::Done] => Disposition::Done,
+                    _ => bury(cx, "queue", "retries_exhausted", body).await,
+                }
+            }
+            Err(_) => bury(cx, "queue", "unreadable_job", body).await,
         });
     }
     dispositions
@@ -375,7 +403,7 @@ async fn bury<P: Platform>(cx: Context<'_, P>, source: &str, reason: &str, body:
         Ok(_) => Disposition::Done,
         Err(error) => {
             cx.log_failure("dead_letter", &error);
-            Disposition::Retry { seconds: 60 }
+            Disposition::Retry { seconds: DEAD_RETRY_AFTER }
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn token<P: Platform>(
     account: &Account,
 ) -> Result<SecretText, PlatformError> {
     let now = cx.platform.now();
-    if let Some(token) = cx.memory.channel_token(&account.id, now) {
+    if let Some(token) = cx.memory.channel_token(account, now) {
         return Ok(token);
     }
     let answer = cx.platform.fetch(messaging::channel_token(&cx.settings.line, &account.messaging)).await?;
@@ -26,6 +26,6 @@ pub(crate) async fn token<P: Platform>(
         PlatformError::NoAnswer(format!("LINE gave no channel token: HTTP {}", answer.status.as_u16()))
     })?;
     let until = now + (expires_in * SECOND - MARGIN);
-    cx.memory.remember_channel_token(&account.id, access_token.clone(), until);
+    cx.memory.remember_channel_token(account, access_token.clone(), until);
     Ok(access_token)
 }

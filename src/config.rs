@@ -1,7 +1,7 @@
 //! An account's configuration: one value in D1, opened once and remembered by the isolate for at most 60 s.
 //!
 //! One read brings version and value together, so no request makes two. What would be refused because of
-//! configuration is read afresh first ([`reread`]), at most once per 5 s. Who writes it: `account/`.
+//! configuration is read afresh first ([`reread`]), at most once per 5 s. Who writes it: `account.rs`.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -22,14 +22,14 @@ pub const MAX_AGE: i64 = MINUTE;
 /// How often a refusal may cause the configuration to be read afresh.
 pub const REREAD_EVERY: i64 = 5 * SECOND;
 
-/// Hosts that an isolate remembers; beyond it, it starts over.
+/// Hosts that an isolate remembers; beyond it, it forgets the unknown ones first.
 const MAX_REMEMBERED: usize = 1_000;
 
 /// Plain data that an isolate remembers between requests.
 #[derive(Debug, Default)]
 pub struct Memory {
     accounts: RefCell<HashMap<String, Remembered>>,
-    channel_tokens: RefCell<HashMap<AccountId, (SecretText, UnixMillis)>>,
+    channel_tokens: RefCell<HashMap<String, (SecretText, UnixMillis)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,24 +41,34 @@ struct Remembered {
 impl Memory {
     /// The Messaging channel's access token, if one is remembered that is still valid at `now`.
     #[must_use]
-    pub fn channel_token(&self, account: &AccountId, now: UnixMillis) -> Option<SecretText> {
+    pub fn channel_token(&self, account: &Account, now: UnixMillis) -> Option<SecretText> {
         let tokens = self.channel_tokens.borrow();
-        tokens.get(account).filter(|(_, until)| now < *until).map(|(token, _)| token.clone())
+        tokens
+            .get(&account.messaging.channel_id)
+            .filter(|(_, until)| now < *until)
+            .map(|(token, _)| token.clone())
     }
 
     /// Remembers a channel access token.
-    pub fn remember_channel_token(&self, account: &AccountId, token: SecretText, until: UnixMillis) {
-        self.channel_tokens.borrow_mut().insert(account.clone(), (token, until));
+    pub fn remember_channel_token(&self, account: &Account, token: SecretText, until: UnixMillis) {
+        self.channel_tokens.borrow_mut().insert(account.messaging.channel_id.clone(), (token, until));
     }
 
     /// Forgets a channel access token that LINE refused.
-    pub fn forget_channel_token(&self, account: &AccountId) {
-        self.channel_tokens.borrow_mut().remove(account);
+    pub fn forget_channel_token(&self, account: &Account) {
+        self.channel_tokens.borrow_mut().remove(&account.messaging.channel_id);
     }
 
     /// Forgets an account's configuration, because this isolate has just written it.
     pub fn forget_account(&self, host: &str) {
         self.accounts.borrow_mut().remove(host);
+    }
+
+    /// What was last known of a host's account, however old: for what must be answered while D1 fails and touches no
+    /// store itself.
+    #[must_use]
+    pub fn last_known(&self, host: &str) -> Option<Rc<Account>> {
+        self.remembered(host)?.account
     }
 
     fn remembered(&self, host: &str) -> Option<Remembered> {
@@ -72,6 +82,9 @@ impl Memory {
 
     fn remember(&self, host: &str, account: Option<Rc<Account>>, read_at: UnixMillis) {
         let mut accounts = self.accounts.borrow_mut();
+        if accounts.len() >= MAX_REMEMBERED {
+            accounts.retain(|_, remembered| remembered.account.is_some());
+        }
         if accounts.len() >= MAX_REMEMBERED {
             accounts.clear();
         }

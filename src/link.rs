@@ -187,7 +187,7 @@ const IN_THE_WAY: &str = "account = ?1 AND (member_id = ?3) <> (line_user = \
     AND EXISTS (SELECT 1 FROM line_users WHERE account = ?1 AND subject = ?2)";
 
 impl Wanted<'_> {
-    /// Moves what stands in the way to the history, if the subject exists.
+    /// Moves what stands in the way to the history, if the subject exists, and ends the sessions of who was linked.
     fn displace(&self, now: UnixMillis) -> Vec<Statement> {
         let in_the_way =
             |sql: String| Statement::compiled(sql).bind(self.account).bind(self.subject).bind(self.member);
@@ -195,6 +195,11 @@ impl Wanted<'_> {
             .into_iter()
             .flat_map(|one| {
                 [
+                    in_the_way(format!(
+                        "UPDATE sessions SET ended_at = ?4 WHERE account = ?1 AND ended_at IS NULL \
+                         AND line_user IN (SELECT line_user FROM links WHERE {one} AND {IN_THE_WAY})"
+                    ))
+                    .bind(now),
                     in_the_way(format!(
                         "INSERT INTO link_history (account, link_id, line_user, member_id, linked_at, consent, ended_at, ended_by) \
                          SELECT account, link_id, line_user, member_id, linked_at, consent, ?4, 'replaced' \
@@ -210,11 +215,13 @@ impl Wanted<'_> {
             .collect()
     }
 
-    /// Makes the link, unless one side is taken.
+    /// Makes the link, unless one side is taken; a link that is there takes the newer consent.
     fn insert(&self, consent: Option<&str>, now: UnixMillis) -> Statement {
         Statement::new(
             "INSERT INTO links (account, line_user, member_id, link_id, linked_at, consent) \
              SELECT ?1, id, ?3, ?4, ?5, ?6 FROM line_users WHERE account = ?1 AND subject = ?2 \
+             ON CONFLICT (account, line_user) DO UPDATE SET consent = excluded.consent \
+               WHERE member_id = excluded.member_id AND excluded.consent IS NOT NULL \
              ON CONFLICT DO NOTHING",
         )
         .bind(self.account)

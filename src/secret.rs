@@ -148,7 +148,7 @@ impl Keys {
         SecretText(format!("enishi_op_{}", URL_SAFE_NO_PAD.encode(*key)))
     }
 
-    /// Seals bytes: version, nonce, ciphertext and tag.
+    /// Seals bytes: nonce, ciphertext and tag.
     #[must_use]
     pub fn seal(&self, purpose: Purpose, plain: &[u8], random: [u8; 32]) -> Vec<u8> {
         let nonce = random.first_chunk::<NONCE>().unwrap_or(&[0; NONCE]);
@@ -172,7 +172,7 @@ impl Keys {
             .map_err(|_| SecretError::Seal)
     }
 
-    /// Seals text for a JSON value or a cookie.
+    /// Seals text for a JSON value or a cookie, with a version in front.
     #[must_use]
     pub fn seal_text(&self, purpose: Purpose, plain: &str, random: [u8; 32]) -> String {
         format!("v1.{}", URL_SAFE_NO_PAD.encode(self.seal(purpose, plain.as_bytes(), random)))

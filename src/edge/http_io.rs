@@ -1,6 +1,7 @@
 //! Requests and replies between Workers' types and ours. Only the headers that the product reads are fetched: each is
 //! a call across the JavaScript border.
 
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method};
 use worker::{Headers, Response, ResponseBody, Result};
 
@@ -12,17 +13,19 @@ pub(super) async fn read(mut request: worker::Request) -> Result<Request> {
     let given = request.headers();
     let mut headers = HeaderMap::with_capacity(HEADERS_READ.len());
     for name in HEADERS_READ {
-        if let Some(value) = given.get(name.as_str())?.and_then(|value| HeaderValue::from_str(&value).ok()) {
+        if let Some(value) = given.get(name.as_str())?.and_then(|value| header_value(&value)) {
             headers.insert(name, value);
         }
     }
     let announced = given.get("content-length")?.and_then(|length| length.parse::<usize>().ok());
-    let method = Method::from_bytes(request.method().to_string().as_bytes()).unwrap_or(Method::GET);
-    let has_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+    // The crate `worker` reads a method that it does not know as GET.
+    let method = Method::from_bytes(request.inner().method().as_bytes()).unwrap_or(Method::TRACE);
+    let has_body = request.inner().body().is_some();
     let body = match announced {
         Some(length) if length > MAX_BODY => None,
         _ if !has_body => Some(Vec::new()),
-        _ => Some(request.bytes().await?).filter(|bytes| bytes.len() <= MAX_BODY),
+        Some(_) => Some(request.bytes().await?),
+        None => unannounced(&mut request).await?,
     };
     let authority = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -36,6 +39,25 @@ pub(super) async fn read(mut request: worker::Request) -> Result<Request> {
         headers,
         body,
     })
+}
+
+/// A header as the runtime hands it over: one character for each byte.
+fn header_value(value: &str) -> Option<HeaderValue> {
+    let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    HeaderValue::from_bytes(&bytes?).ok()
+}
+
+/// A body whose length was not announced: read piece by piece, and given up where it becomes too large.
+async fn unannounced(request: &mut worker::Request) -> Result<Option<Vec<u8>>> {
+    let mut stream = request.stream()?;
+    let mut body = Vec::new();
+    while let Some(piece) = stream.next().await {
+        body.extend(piece?);
+        if body.len() > MAX_BODY {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
 }
 
 /// Writes a reply.

@@ -3,7 +3,6 @@
 
 use http::Method;
 use serde::Deserialize;
-use url::Url;
 
 use crate::{
     config::{Credential, FriendAdd, LoginChannel},
@@ -169,18 +168,6 @@ pub struct Friendship {
     pub friend_flag: bool,
 }
 
-/// A URL with parameters appended to its query, its own query untouched (RFC 6749 section 3.1.2).
-#[must_use]
-pub fn with_query(uri: &str, parameters: &[(&str, &str)]) -> String {
-    match Url::parse(uri) {
-        Ok(mut url) => {
-            url.query_pairs_mut().extend_pairs(parameters);
-            url.into()
-        }
-        Err(_) => uri.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,11 +212,5 @@ mod tests {
         assert_eq!(read("error=INTERACTION_REQUIRED&code=x"), Err(LoginError::LoginRequired));
         assert_eq!(read("state=a"), Err(LoginError::Missing));
         assert_eq!(read("code=c&friendship_status_changed=true"), Ok("c".into()));
-    }
-
-    #[test]
-    fn a_registered_query_stays_and_parameters_follow_it() {
-        let uri = with_query("https://shop.example/admin?action=login", &[("code", "a b"), ("state", "s&t")]);
-        assert_eq!(uri, "https://shop.example/admin?action=login&code=a+b&state=s%26t");
     }
 }

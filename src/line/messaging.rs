@@ -139,7 +139,7 @@ pub fn words(answer: &Answer) -> String {
 
 /// The index in `The property, to[1], in the request body is invalid`.
 fn unknown_recipient(words: &str) -> Option<usize> {
-    let (_, rest) = words.split_once("to[")?;
+    let rest = words.strip_prefix("The property, to[")?;
     let (index, _) = rest.split_once(']')?;
     index.parse().ok()
 }

@@ -8,11 +8,11 @@ use crate::{
     id::{AttemptId, ClientId},
     oauth::{
         Scope,
-        authorization::{AuthorizationRequest, ReturnAddress},
+        authorization::{AuthorizationRequest, Prompt, ReturnAddress},
     },
     secret::{Keys, Purpose, SecretText},
     store::Statement,
-    time::{MINUTE, UnixMillis},
+    time::{MINUTE, SECOND, UnixMillis},
     web::{Request, cookie},
 };
 
@@ -36,6 +36,7 @@ pub(super) struct Attempt {
     pub(super) scope: String,
     pub(super) code_challenge: Option<String>,
     pub(super) max_age: Option<u32>,
+    pub(super) prompt_login: bool,
     pub(super) line_nonce: String,
     pub(super) line_verifier: SecretText,
     pub(super) started_at: UnixMillis,
@@ -77,6 +78,7 @@ impl Attempt {
             scope: request.scope.text(),
             code_challenge: request.code_challenge.clone(),
             max_age: request.max_age,
+            prompt_login: request.prompt == Prompt::Login,
             line_nonce: crate::id::short(nonce),
             line_verifier: SecretText::from_random(verifier),
             started_at: now,
@@ -91,6 +93,24 @@ impl Attempt {
     /// What was asked for.
     pub(super) fn scope(&self) -> Scope {
         Scope::parse(&self.scope)
+    }
+
+    /// Whether LINE's ID token must say when LINE authenticated.
+    pub(super) fn needs_auth_time(&self) -> bool {
+        self.prompt_login || self.max_age.is_some()
+    }
+
+    /// The `max_age` to ask LINE for, in seconds: the client's, or else one that makes LINE say when it authenticated.
+    pub(super) fn max_age_for_line(&self) -> Option<u32> {
+        self.max_age
+            .or_else(|| self.prompt_login.then(|| u32::try_from(LIFETIME / SECOND).unwrap_or(u32::MAX)))
+    }
+
+    /// The oldest authentication that the client accepts.
+    pub(super) fn not_before(&self) -> UnixMillis {
+        let by_max_age = self.max_age.map(|max_age| self.started_at + -(i64::from(max_age) * SECOND));
+        let by_prompt = self.prompt_login.then_some(self.started_at);
+        by_max_age.max(by_prompt).unwrap_or(UnixMillis(0))
     }
 
     /// Whether its time is over.
@@ -116,7 +136,7 @@ impl Attempt {
         } else {
             (seal(&Carried::Parked(self.id.clone())), Some(self.park(account, &whole)))
         };
-        let mut cookies = vec![cookie::set(&name(&self.id), &value, LIFETIME / crate::time::SECOND)];
+        let mut cookies = vec![cookie::set(&name(&self.id), &value, LIFETIME / SECOND)];
         let under_way: Vec<&str> = attempts(request).map(|(name, _)| name).collect();
         let too_many = (under_way.len() + 1).saturating_sub(MAX_TABS);
         cookies.extend(under_way.iter().take(too_many).map(|name| cookie::clear(name)));

@@ -25,7 +25,7 @@ use crate::{
     secret::SecretText,
     store::{
         Statement,
-        line_user::{self, Evidence},
+        line_user::{self, Evidence, Seen},
         session::{self, CodeFor, NewCode, NewSession},
     },
     time::{SECOND, UnixMillis},
@@ -180,11 +180,13 @@ async fn claim<P: Platform>(
 /// Who logged in, and what is known of the friendship.
 struct Login {
     token: IdToken,
-    friendship: Option<Friendship>,
+    /// With the time of asking: what LINE's webhooks say of later is newer.
+    friendship: Option<(Friendship, UnixMillis)>,
     auth_time: UnixMillis,
 }
 
-/// At LINE: (a) exchanges the code, once; (b) verifies the ID token; (c) holds `max_age` against it; (d) asks for the
+/// At LINE: (a) exchanges the code, once; (b) verifies the ID token; (c) holds what the client asked of the
+/// authentication's age against it, for the URL that went through the browser may have lost it; (d) asks for the
 /// friendship, which nobody's query parameter is believed about. A login does not fail because (d) did.
 async fn at_line<P: Platform>(
     cx: Context<'_, P>,
@@ -208,18 +210,19 @@ async fn at_line<P: Platform>(
     let token = line::verify_hs256(&tokens.unverified_id_token, secret, expected, cx.platform.now())
         .map_err(|error| failed(error.reason()))?;
     // (c)
-    let auth_time = token.auth_time.unwrap_or(cx.platform.now());
-    if attempt
-        .max_age
-        .is_some_and(|max| cx.platform.now() - auth_time > i64::from(max) * SECOND + line::LEEWAY)
-    {
-        let error = AuthorizationError::LoginRequired;
-        return Err(Failure::Client(Box::new(attempt.clone()), error, "authentication_too_old"));
-    }
+    let asked_at = cx.platform.now();
+    let auth_time = match token.auth_time {
+        Some(auth_time) if auth_time + line::LEEWAY >= attempt.not_before() => auth_time,
+        None if !attempt.needs_auth_time() => asked_at,
+        _ => {
+            let error = AuthorizationError::LoginRequired;
+            return Err(Failure::Client(Box::new(attempt.clone()), error, "authentication_too_old"));
+        }
+    };
     // (d)
     let asked = cx.platform.fetch(line::login::friendship(bases, &tokens.access_token)).await;
     let friendship = asked.ok().filter(|answer| answer.status.is_success()).and_then(|answer| answer.json());
-    Ok(Login { token, friendship, auth_time })
+    Ok(Login { token, friendship: friendship.map(|friendship| (friendship, asked_at)), auth_time })
 }
 
 /// Batch 2: user, friendship and session, into the claim's row, and the code for the storefront.
@@ -235,12 +238,12 @@ async fn remember<P: Platform>(
     let sid = SessionId::from_random(cx.platform.random());
     let fresh = Subject::from_random(cx.platform.random());
     let mut statements = vec![
-        line_user::seen(account, who, &fresh, now),
+        line_user::seen(account, &[Seen { line_user_id: who, subject: fresh }], now),
         line_user::profile(account, who, login.token.name.as_deref(), login.token.picture.as_deref()),
     ];
-    if let Some(Friendship { friend_flag }) = login.friendship {
-        let evidence = Evidence { friend: friend_flag, at: now, claim: None };
-        statements.push(line_user::friendship(account, who, evidence));
+    if let Some((Friendship { friend_flag: friend }, at)) = login.friendship {
+        let evidence = Evidence { line_user_id: who, friend, at, event_id: "", claim: None };
+        statements.push(line_user::friendships(account, &[evidence]));
     }
     let token = session_token(cx, attempt);
     let session = NewSession {

@@ -9,12 +9,11 @@ use http::{StatusCode, header};
 use super::{attempt, state::State};
 use crate::{
     config::{Client, Site},
-    line::login::with_query,
     platform::Context,
     time::{MINUTE, SECOND},
     web::{
         Reply, Request, cookie,
-        form::Form,
+        form::{Form, with_query},
         page::{Button, Language, Page, Text},
     },
 };

@@ -46,7 +46,7 @@ pub async fn start<P: Platform>(
             code_challenge: &pkce::challenge(attempt.line_verifier.expose()),
             friend_add: site.account.friend_add,
             prompt_login: asked.prompt == Prompt::Login,
-            max_age: asked.max_age,
+            max_age: attempt.max_age_for_line(),
             disable_auto_login: cookie::value(request, cookie::NO_AUTO_LOGIN).is_some(),
         },
     );

@@ -5,9 +5,8 @@
 
 use crate::{
     config::{Account, Client},
-    line::login::with_query,
     oauth::{Scope, pkce},
-    web::form::Form,
+    web::form::{Form, with_query},
 };
 
 /// The longest `state` and `nonce` that are taken, in bytes.

@@ -116,9 +116,9 @@ async fn from_session<P: Platform>(
 }
 
 fn as_get(site: &Site, request: &Request) -> Reply {
-    match (Form::of_body(request), std::str::from_utf8(request.bytes())) {
-        (Ok(_), Ok(body)) => Reply::see_other(&format!("{}?{body}", site.url("/authorize"))),
-        _ => page(request, "not_a_form"),
+    match Form::of_body(request) {
+        Ok(form) => Reply::see_other(&format!("{}?{}", site.url("/authorize"), form.encoded())),
+        Err(_) => page(request, "not_a_form"),
     }
 }
 

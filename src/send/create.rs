@@ -87,11 +87,10 @@ pub async fn create<P: Platform>(
 }
 
 fn idempotency_key(request: &Request) -> Result<Option<&str>, ApiError> {
-    match request.header(&IDEMPOTENCY_KEY) {
-        Some(key) if key.is_empty() || key.len() > MAX_KEY => {
-            Err(ApiError::invalid_request("Idempotency-Key has 1 to 255 characters"))
-        }
-        key => Ok(key),
+    let Some(sent) = request.headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+    match sent.to_str() {
+        Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key)),
+        _ => Err(ApiError::invalid_request("Idempotency-Key has 1 to 255 ASCII characters")),
     }
 }
 
@@ -113,7 +112,7 @@ async fn check_messages<P: Platform>(
             Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_messages", format!("LINE says: {words}")))
         }
         status => {
-            cx.memory.forget_channel_token(&account.id);
+            cx.memory.forget_channel_token(account);
             Err(PlatformError::NoAnswer(format!("LINE's validation answered {}", status.as_u16())).into())
         }
     }

@@ -10,14 +10,13 @@ use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 
 use crate::{
-    app::Disposition,
     channel,
     config::{self, Account},
     id::{AccountId, SendId},
     line::messaging::{self, MULTICASTS_PER_SECOND, Verdict},
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
-    store::Statement,
+    store::{Disposition, Statement},
     time::{HOUR, MINUTE, SECOND, UnixMillis},
 };
 
@@ -70,23 +69,34 @@ async fn deliver_group<P: Platform>(cx: Context<'_, P>, group: &[Due]) -> Result
     let Some(first) = group.first() else { return Ok(None) };
     let Some(account) = config::account_by_id(cx, &first.account).await? else { return Ok(None) };
     let token = crate::id::short(cx.platform.random());
-    let mut chunks: Vec<i64> = group.iter().map(|due| due.chunk).collect();
-    chunks.dedup();
-    let batch = Batch { account, send: first.send.clone(), token };
-    let Some(claimed) = batch.claim(cx, &chunks).await? else { return Ok(None) };
-    if claimed.starts_at - cx.platform.now() > MAX_WAIT {
-        batch.release(cx).await?;
-        return Ok(Some(claimed.starts_at - cx.platform.now()));
+    let batch = Batch { account, send: first.send.clone(), token, claimed_at: cx.platform.now() };
+    let chunks: Vec<i64> = group.iter().map(|due| due.chunk).collect();
+    match batch.claim(cx, &chunks).await? {
+        Claim::Nothing => Ok(None),
+        Claim::TooEarly(wait) => Ok(Some(wait)),
+        Claim::Made(claimed) => {
+            let attempts = batch.attempt(cx, &claimed).await?;
+            batch.settle(cx, attempts).await
+        }
     }
-    let results = batch.call(cx, &claimed).await?;
-    batch.settle(cx, results).await
 }
 
-/// What one consumer has claimed under one random token.
+/// What one consumer claims under one random token.
 struct Batch {
     account: Rc<Account>,
     send: SendId,
     token: String,
+    claimed_at: UnixMillis,
+}
+
+/// What came of a claim.
+enum Claim {
+    /// Nothing is open and free: another has it, or it is done.
+    Nothing,
+    /// The channel's next rate slot is this far off, in milliseconds; nothing was claimed.
+    TooEarly(i64),
+    /// These chunks.
+    Made(Claimed),
 }
 
 struct Claimed {
@@ -101,6 +111,7 @@ struct Chunk {
     chunk: i64,
     frozen: String,
     generation: i64,
+    /// The oldest attempt under this key whose outcome is unknown: this one, unless an earlier one was.
     first_attempt_at: UnixMillis,
 }
 
@@ -115,19 +126,19 @@ impl Chunk {
 enum Attempt {
     /// Nobody was left after filtering.
     Nobody,
-    /// The attempt is too old to be repeated.
-    Unresolved,
+    /// An earlier attempt is too old to be repeated.
+    TooOld,
+    /// LINE was not called.
+    NotMade,
     /// LINE's verdict.
     Judged(Verdict),
 }
 
 impl Batch {
-    /// One batch: claims what is open and free, filtering and freezing at a first claim, and takes a run of rate slots.
-    async fn claim<P: Platform>(
-        &self,
-        cx: Context<'_, P>,
-        chunks: &[i64],
-    ) -> Result<Option<Claimed>, PlatformError> {
+    /// One batch: claims what is open and free, filtering and freezing at a first claim, and takes as many rate slots
+    /// as chunks were claimed. If the next slot is far off nothing is claimed and no slot is taken: who waits must not
+    /// push the others back.
+    async fn claim<P: Platform>(&self, cx: Context<'_, P>, chunks: &[i64]) -> Result<Claim, PlatformError> {
         #[derive(Deserialize)]
         struct Messages {
             messages: String,
@@ -136,7 +147,7 @@ impl Batch {
         struct Slot {
             starts_at: f64,
         }
-        let now = cx.platform.now();
+        let now = self.claimed_at;
         let claim = Statement::new(
             "UPDATE chunks SET claimed_by = ?4, lease_until = ?5, due_at = ?5, \
                first_attempt_at = coalesce(first_attempt_at, ?6), \
@@ -146,7 +157,10 @@ impl Batch {
                  WHERE u.account = ?1 AND u.friend = 1)) \
              WHERE account = ?1 AND send = ?2 AND chunk IN (SELECT value FROM json_each(?3)) \
                AND state = 'open' AND lease_until <= ?6 \
-               AND EXISTS (SELECT 1 FROM sends s WHERE s.account = ?1 AND s.id = ?2 AND s.state IN ('expanding', 'sending')) \
+               AND EXISTS (SELECT 1 FROM sends s WHERE s.account = ?1 AND s.id = ?2 \
+                           AND (s.paused IS NULL OR chunks.first_attempt_at IS NOT NULL)) \
+               AND NOT EXISTS (SELECT 1 FROM rates r \
+                               WHERE r.account = ?1 AND r.endpoint = 'multicast' AND r.next_at > ?7) \
              RETURNING chunk, frozen, generation, first_attempt_at",
         )
         .bind(&self.account.id)
@@ -154,15 +168,18 @@ impl Batch {
         .bind(serde_json::to_string(chunks).unwrap_or_default())
         .bind(self.token.as_str())
         .bind(now + LEASE)
-        .bind(now);
-        let slots = Statement::new(
-            "INSERT INTO rates (account, endpoint, next_at) VALUES (?1, 'multicast', ?2 + ?3) \
-             ON CONFLICT (account, endpoint) DO UPDATE SET next_at = max(next_at, ?2) + ?3 \
-             RETURNING next_at - ?3 AS starts_at",
-        )
+        .bind(now)
+        .bind((now + MAX_WAIT).0 * 1_000);
+        let claimed = "(SELECT count(*) FROM chunks WHERE account = ?1 AND send = ?2 AND claimed_by = ?3 AND state = 'open')";
+        let slots = Statement::compiled(format!(
+            "INSERT INTO rates (account, endpoint, next_at) VALUES (?1, 'multicast', ?4 + {SPACING} * {claimed}) \
+             ON CONFLICT (account, endpoint) DO UPDATE SET next_at = max(next_at, ?4) + {SPACING} * {claimed} \
+             RETURNING next_at - {SPACING} * {claimed} AS starts_at"
+        ))
         .bind(&self.account.id)
-        .bind(now.0 * 1_000)
-        .bind(SPACING * i64::try_from(chunks.len()).unwrap_or(1));
+        .bind(&self.send)
+        .bind(self.token.as_str())
+        .bind(now.0 * 1_000);
         let messages = Statement::new("SELECT messages FROM sends WHERE account = ?1 AND id = ?2")
             .bind(&self.account.id)
             .bind(&self.send);
@@ -172,52 +189,60 @@ impl Batch {
         };
         let (chunks, slot, messages) =
             (claimed.rows::<Chunk>()?, slot.first::<Slot>()?, messages.first::<Messages>()?);
-        let (false, Some(slot), Some(messages)) = (chunks.is_empty(), slot, messages) else {
-            return Ok(None);
-        };
+        let (Some(slot), Some(Messages { messages })) = (slot, messages) else { return Ok(Claim::Nothing) };
         #[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 are below 2^53")]
         let starts_at = UnixMillis((slot.starts_at / 1_000.0) as i64);
-        Ok(Some(Claimed { chunks, messages: messages.messages, starts_at }))
+        Ok(match (chunks.is_empty(), starts_at - now) {
+            (true, wait) if wait > MAX_WAIT => Claim::TooEarly(wait),
+            (true, _) => Claim::Nothing,
+            (false, _) => Claim::Made(Claimed { chunks, messages, starts_at }),
+        })
     }
 
-    /// Calls LINE once for each chunk, each from its own rate slot on.
-    async fn call<P: Platform>(
+    /// Calls LINE once for each chunk, each from its own rate slot on. Without a channel token no call is made.
+    async fn attempt<P: Platform>(
         &self,
         cx: Context<'_, P>,
         claimed: &Claimed,
     ) -> Result<Vec<(Chunk, Attempt)>, PlatformError> {
-        let token = channel::token(cx, &self.account).await?;
-        let calls = (0_i64..).zip(&claimed.chunks).map(|(place, chunk)| {
+        let token = match channel::token(cx, &self.account).await {
+            Ok(token) => Some(token),
+            Err(error) => {
+                cx.log_failure("channel_token", &error);
+                None
+            }
+        };
+        let attempts = (0_i64..).zip(&claimed.chunks).map(|(place, chunk)| {
             let starts_at = claimed.starts_at + (place * SPACING / 1_000 + 1);
-            self.call_one(cx, chunk, &claimed.messages, &token, starts_at)
+            self.attempt_one(cx, chunk, &claimed.messages, token.as_ref(), starts_at)
         });
-        let results: Vec<_> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
-        results.into_iter().collect()
+        let attempts: Vec<_> = stream::iter(attempts).buffer_unordered(AT_ONCE).collect().await;
+        attempts.into_iter().collect()
     }
 
-    async fn call_one<P: Platform>(
+    async fn attempt_one<P: Platform>(
         &self,
         cx: Context<'_, P>,
         chunk: &Chunk,
         messages: &str,
-        token: &SecretText,
+        token: Option<&SecretText>,
         starts_at: UnixMillis,
     ) -> Result<(Chunk, Attempt), PlatformError> {
         let to: Vec<String> = chunk.recipients()?.into_iter().map(|(_, line_user_id)| line_user_id).collect();
-        if to.is_empty() {
-            return Ok((chunk.clone(), Attempt::Nobody));
-        }
-        if cx.platform.now() - chunk.first_attempt_at >= UNRESOLVED_AFTER {
-            return Ok((chunk.clone(), Attempt::Unresolved));
-        }
-        cx.platform.sleep_until(starts_at).await;
-        let retry_key = self.send.retry_key(chunk.chunk, chunk.generation);
-        let call = messaging::multicast(&cx.settings.line, token, &to, messages, &retry_key);
-        let verdict = match cx.platform.fetch(call).await {
-            Ok(answer) => messaging::verdict(&answer),
-            Err(_) => Verdict::Unknown,
+        let too_old = cx.platform.now() - chunk.first_attempt_at >= UNRESOLVED_AFTER;
+        let attempt = match token {
+            _ if to.is_empty() => Attempt::Nobody,
+            _ if too_old => Attempt::TooOld,
+            None => Attempt::NotMade,
+            Some(token) => {
+                cx.platform.sleep_until(starts_at).await;
+                let retry_key = self.send.retry_key(chunk.chunk, chunk.generation);
+                let call = messaging::multicast(&cx.settings.line, token, &to, messages, &retry_key);
+                let answer = cx.platform.fetch(call).await;
+                Attempt::Judged(answer.map_or(Verdict::Unknown, |answer| messaging::verdict(&answer)))
+            }
         };
-        Ok((chunk.clone(), Attempt::Judged(verdict)))
+        Ok((chunk.clone(), attempt))
     }
 
     /// One batch: what became of each chunk, and whether the send is complete. Guarded by the claim's token: an attempt
@@ -232,30 +257,46 @@ impl Batch {
         let mut again_in: Option<i64> = None;
         for (chunk, attempt) in &attempts {
             if matches!(attempt, Attempt::Judged(Verdict::TokenRefused)) {
-                cx.memory.forget_channel_token(&self.account.id);
+                cx.memory.forget_channel_token(&self.account);
             }
             let (settled, wait) = self.outcome(chunk, attempt, now)?;
             statements.extend(settled);
             again_in = again_in.max(wait);
         }
-        statements.push(self.complete());
+        statements.push(complete(&self.account.id, &self.send));
         cx.platform.batch(&self.account.database, statements).await?;
         Ok(again_in)
     }
 
     /// What an attempt changes, and how long to wait until the chunk is tried again, where it is.
+    ///
+    /// While an earlier attempt under the same key is of unknown outcome, nothing but LINE's acceptance settles the
+    /// chunk: that attempt may have been accepted, so no refusal closes it and no new key is opened.
     fn outcome(
         &self,
         chunk: &Chunk,
         attempt: &Attempt,
         now: UnixMillis,
     ) -> Result<(Vec<Statement>, Option<i64>), PlatformError> {
-        let again = |wait| (vec![self.again(chunk, now, wait)], Some(wait));
+        let earlier_unknown = chunk.first_attempt_at < self.claimed_at;
+        let later = backoff(now - chunk.first_attempt_at);
+        let unknown = || (vec![self.again(chunk, now + later)], Some(later));
+        let not_accepted = |wait| {
+            let again =
+                if earlier_unknown { self.again(chunk, now + wait) } else { self.afresh(chunk, now + wait) };
+            (vec![again], Some(wait))
+        };
         Ok(match attempt {
             Attempt::Nobody => (self.accepted(chunk, None, now), None),
-            Attempt::Unresolved => (vec![self.closed(chunk, "unresolved", "outcome_unknown")], None),
+            Attempt::TooOld => (vec![self.closed(chunk, "unresolved", "outcome_unknown")], None),
+            Attempt::NotMade => not_accepted(10 * SECOND),
             Attempt::Judged(verdict) => match verdict {
                 Verdict::Accepted { request_id } => (self.accepted(chunk, request_id.as_deref(), now), None),
+                Verdict::Unknown => unknown(),
+                Verdict::TokenRefused => not_accepted(SECOND),
+                Verdict::TooFast => not_accepted(2 * SECOND),
+                Verdict::MonthlyLimit => (vec![not_accepted(0).0, vec![self.paused()]].concat(), None),
+                Verdict::Refused(_) | Verdict::UnknownRecipient(_) if earlier_unknown => unknown(),
                 Verdict::Refused(words) => (vec![self.closed(chunk, "failed", words)], None),
                 Verdict::UnknownRecipient(index) => match self.without(chunk, *index)? {
                     Some(statement) => (vec![statement], Some(0)),
@@ -263,24 +304,8 @@ impl Batch {
                         (vec![self.closed(chunk, "failed", "LINE named a recipient that was not sent")], None)
                     }
                 },
-                Verdict::MonthlyLimit => (vec![self.again(chunk, now, 0), self.paused()], None),
-                Verdict::TokenRefused => again(SECOND),
-                Verdict::TooFast => again(2 * SECOND),
-                Verdict::Unknown => again(10 * SECOND),
             },
         })
-    }
-
-    /// Gives the claim back untried: no slot is near.
-    async fn release<P: Platform>(&self, cx: Context<'_, P>) -> Result<(), PlatformError> {
-        let statement = Statement::new(
-            "UPDATE chunks SET lease_until = 0, claimed_by = NULL \
-             WHERE account = ?1 AND send = ?2 AND state = 'open' AND claimed_by = ?3",
-        )
-        .bind(&self.account.id)
-        .bind(&self.send)
-        .bind(self.token.as_str());
-        cx.platform.one(&self.account.database, statement).await.map(|_| ())
     }
 
     /// A statement about one claimed chunk: `?1` account, `?2` send, `?3` chunk, `?4` the claim's token.
@@ -326,54 +351,70 @@ impl Batch {
         .bind(reason)
     }
 
-    /// Without the recipient that LINE does not know, under the key of the next generation: LINE refused the whole
-    /// call, so nothing was sent under the old one. `None` if there is no such recipient.
+    /// Without the recipient that LINE does not know, filtered again, under the key of the next generation: LINE refused
+    /// the whole call, so nothing was sent under the old one. `None` if there is no such recipient.
     fn without(&self, chunk: &Chunk, index: usize) -> Result<Option<Statement>, PlatformError> {
-        let mut recipients = chunk.recipients()?;
+        let mut recipients: Vec<i64> =
+            chunk.recipients()?.into_iter().map(|(line_user, _)| line_user).collect();
         if index >= recipients.len() {
             return Ok(None);
         }
         recipients.remove(index);
         let statement = self.about(
             chunk,
-            "UPDATE chunks SET frozen = ?5, refused = refused + 1, generation = generation + 1, \
-               first_attempt_at = NULL, lease_until = 0, claimed_by = NULL \
+            "UPDATE chunks SET frozen = NULL, line_users = ?5, refused = refused + 1, \
+               generation = generation + 1, first_attempt_at = NULL, lease_until = 0, claimed_by = NULL \
              WHERE account = ?1 AND send = ?2 AND chunk = ?3 AND claimed_by = ?4 AND state = 'open'",
         );
         Ok(Some(statement.bind(serde_json::to_string(&recipients).unwrap_or_default())))
     }
 
-    /// The same key again, later.
-    fn again(&self, chunk: &Chunk, now: UnixMillis, wait: i64) -> Statement {
+    /// The same key again, later: LINE may have it.
+    fn again(&self, chunk: &Chunk, at: UnixMillis) -> Statement {
         self.about(
             chunk,
             "UPDATE chunks SET lease_until = ?5, due_at = ?5, claimed_by = NULL \
              WHERE account = ?1 AND send = ?2 AND chunk = ?3 AND claimed_by = ?4 AND state = 'open'",
         )
-        .bind(now + wait)
+        .bind(at)
     }
 
-    /// The month's messages are used up: the send pauses, its open chunks stay as they are.
+    /// As if it had not been tried, later: LINE does not have it, so its recipients are filtered again then.
+    fn afresh(&self, chunk: &Chunk, at: UnixMillis) -> Statement {
+        self.about(
+            chunk,
+            "UPDATE chunks SET lease_until = ?5, due_at = ?5, claimed_by = NULL, frozen = NULL, \
+               generation = generation + 1, first_attempt_at = NULL \
+             WHERE account = ?1 AND send = ?2 AND chunk = ?3 AND claimed_by = ?4 AND state = 'open'",
+        )
+        .bind(at)
+    }
+
+    /// The month's messages are used up: the send pauses wherever it is.
     fn paused(&self) -> Statement {
         Statement::new(
-            "UPDATE sends SET state = 'paused', reason = 'monthly_limit' \
-             WHERE account = ?1 AND id = ?2 AND state IN ('expanding', 'sending')",
+            "UPDATE sends SET paused = 'monthly_limit' WHERE account = ?1 AND id = ?2 AND paused IS NULL",
         )
         .bind(&self.account.id)
         .bind(&self.send)
     }
+}
 
-    /// The send is complete once it is expanded and no chunk is open.
-    fn complete(&self) -> Statement {
-        Statement::new(
-            "UPDATE sends SET state = CASE WHEN EXISTS (SELECT 1 FROM chunks WHERE account = ?1 AND send = ?2 \
-               AND (state IN ('failed', 'unresolved') OR refused > 0)) THEN 'partly_failed' ELSE 'done' END \
-             WHERE account = ?1 AND id = ?2 AND state = 'sending' \
-               AND NOT EXISTS (SELECT 1 FROM chunks WHERE account = ?1 AND send = ?2 AND state = 'open')",
-        )
-        .bind(&self.account.id)
-        .bind(&self.send)
-    }
+/// A send is complete once it is expanded and no chunk is open.
+pub(super) fn complete(account: &AccountId, send: &SendId) -> Statement {
+    Statement::new(
+        "UPDATE sends SET state = CASE WHEN EXISTS (SELECT 1 FROM chunks WHERE account = ?1 AND send = ?2 \
+           AND (state IN ('failed', 'unresolved') OR refused > 0)) THEN 'partly_failed' ELSE 'done' END \
+         WHERE account = ?1 AND id = ?2 AND state = 'sending' \
+           AND NOT EXISTS (SELECT 1 FROM chunks WHERE account = ?1 AND send = ?2 AND state = 'open')",
+    )
+    .bind(account)
+    .bind(send)
+}
+
+/// How long an attempt of unknown outcome waits for its repeat: a quarter of its age, 10 s to 10 minutes.
+fn backoff(age: i64) -> i64 {
+    (age / 4).clamp(10 * SECOND, 10 * MINUTE)
 }
 
 /// Whole seconds, rounded up: queues delay by seconds.

@@ -2,18 +2,22 @@
 
 use serde::Deserialize;
 
+use super::deliver::complete;
 use crate::{
-    app::Disposition,
     config,
     id::{AccountId, SendId},
-    line::messaging::MAX_RECIPIENTS,
+    line::messaging::{MAX_RECIPIENTS, MULTICASTS_PER_SECOND},
     platform::{Context, Outcome, Platform, PlatformError},
     rule::{self, Rule},
-    store::{Job, Statement},
+    store::{Disposition, Job, Statement},
 };
 
 /// Recipients of one page: selecting a segment again for every chunk would cost more than packing 200 of them.
 const PAGE: i64 = 100_000;
+
+/// Open chunks from which on the next page waits: two seconds' worth of LINE's rate, so that a small account never waits
+/// behind a large one.
+const AHEAD: i64 = 2 * MULTICASTS_PER_SECOND;
 
 /// How long a page waits before it is tried again, in seconds.
 const RETRY_AFTER: u32 = 5;
@@ -23,14 +27,15 @@ struct Send {
     rule: String,
     expanded_to: i64,
     chunks: i64,
+    open: i64,
 }
 
 /// Freezes the next page: (1) where the send stands is read; (2) chunks, the next place and the state are one batch,
 /// conditional on that place, so that a repeated job continues from the stored row and can neither skip nor double;
-/// (3) the chunks, and the next page if there is one, are put on the queue.
+/// a send whose last page left nothing to do is complete in the same batch; (3) the chunks, and the next page if there is one, are put on the queue.
 pub async fn expand<P: Platform>(cx: Context<'_, P>, account: &AccountId, send: &SendId) -> Disposition {
     match page(cx, account, send).await {
-        Ok(()) => Disposition::Done,
+        Ok(disposition) => disposition,
         Err(error) => {
             cx.log_failure("send_expand", &error);
             Disposition::Retry { seconds: RETRY_AFTER }
@@ -42,45 +47,58 @@ async fn page<P: Platform>(
     cx: Context<'_, P>,
     account: &AccountId,
     send: &SendId,
-) -> Result<(), PlatformError> {
+) -> Result<Disposition, PlatformError> {
     #[derive(Deserialize)]
     struct Chunk {
         chunk: i64,
     }
-    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
+    #[derive(Deserialize)]
+    struct State {
+        state: String,
+    }
+    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(Disposition::Done) };
     // (1)
     let read = Statement::new(
-        "SELECT rule, expanded_to, chunks FROM sends WHERE account = ?1 AND id = ?2 AND state = 'expanding'",
+        "SELECT rule, expanded_to, chunks, \
+           (SELECT count(*) FROM chunks WHERE account = ?1 AND send = ?2 AND state = 'open') AS open \
+         FROM sends WHERE account = ?1 AND id = ?2 AND state = 'expanding' AND paused IS NULL",
     )
     .bind(account)
     .bind(send);
-    let Some(place) = cx.platform.one(&owner.database, read).await?.first::<Send>()? else { return Ok(()) };
+    let Some(place) = cx.platform.one(&owner.database, read).await?.first::<Send>()? else {
+        return Ok(Disposition::Done);
+    };
+    if place.open > AHEAD {
+        return Ok(Disposition::Retry { seconds: 1 });
+    }
     let rule: Rule = serde_json::from_str(&place.rule).map_err(|e| PlatformError::Stored(e.to_string()))?;
     // (2)
     let statements = vec![
         freeze(cx, account, send, &place, &rule),
         move_on(account, send, &place),
-        finish_if_empty(account, send),
-        Statement::new("SELECT chunk FROM chunks WHERE account = ?1 AND send = ?2 AND chunk >= ?3 AND state = 'open'")
-            .bind(account)
-            .bind(send)
-            .bind(place.chunks),
-        Statement::new("SELECT rule, expanded_to, chunks FROM sends WHERE account = ?1 AND id = ?2 AND state = 'expanding'")
-            .bind(account)
-            .bind(send),
+        Statement::new(
+            "SELECT chunk FROM chunks WHERE account = ?1 AND send = ?2 AND chunk >= ?3 AND state = 'open'",
+        )
+        .bind(account)
+        .bind(send)
+        .bind(place.chunks),
+        complete(account, send),
     ];
     let outcomes = cx.platform.batch(&owner.database, statements).await?;
-    let chunks: Vec<Chunk> = outcomes.get(3).map(Outcome::rows).transpose()?.unwrap_or_default();
-    let goes_on = outcomes.get(4).map(Outcome::first::<Send>).transpose()?.flatten().is_some();
+    let moved: Option<State> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
+    let chunks: Vec<Chunk> = outcomes.get(2).map(Outcome::rows).transpose()?.unwrap_or_default();
     // (3)
     let mut jobs: Vec<Job> = chunks
         .iter()
         .map(|row| Job::Deliver { account: account.clone(), send: send.clone(), chunk: row.chunk })
         .collect();
-    if goes_on {
+    if moved.is_some_and(|moved| moved.state == "expanding") {
         jobs.push(Job::Expand { account: account.clone(), send: send.clone() });
     }
-    if jobs.is_empty() { Ok(()) } else { cx.platform.enqueue(&jobs).await }
+    if !jobs.is_empty() {
+        cx.platform.enqueue(&jobs).await?;
+    }
+    Ok(Disposition::Done)
 }
 
 /// Selects, numbers and packs a page; recipients do not leave the database. The page's measures stand in the text,
@@ -104,7 +122,7 @@ fn freeze<P: Platform>(
                  ORDER BY u.id LIMIT {PAGE}) \
            GROUP BY number) g \
          JOIN sends s ON s.account = ?1 AND s.id = ?{id} \
-         WHERE s.state = 'expanding' AND s.expanded_to = ?{after}",
+         WHERE s.state = 'expanding' AND s.paused IS NULL AND s.expanded_to = ?{after}",
         audience.clause()
     );
     audience.statement(sql).bind(send).bind(place.expanded_to).bind(cx.platform.now())
@@ -120,20 +138,12 @@ fn move_on(account: &AccountId, send: &SendId, place: &Send) -> Statement {
              WHERE account = ?1 AND send = ?2 ORDER BY chunk DESC LIMIT 1), expanded_to), \
            chunks = coalesce((SELECT chunk + 1 FROM chunks \
              WHERE account = ?1 AND send = ?2 ORDER BY chunk DESC LIMIT 1), 0) \
-         WHERE account = ?1 AND id = ?2 AND state = 'expanding' AND expanded_to = ?3 AND chunks = ?4",
+         WHERE account = ?1 AND id = ?2 AND state = 'expanding' AND expanded_to = ?3 AND chunks = ?4 \
+         RETURNING state",
     )
     .bind(account)
     .bind(send)
     .bind(place.expanded_to)
     .bind(place.chunks)
     .bind(PAGE)
-}
-
-/// A segment that reaches nobody is done at once.
-fn finish_if_empty(account: &AccountId, send: &SendId) -> Statement {
-    Statement::new(
-        "UPDATE sends SET state = 'done' WHERE account = ?1 AND id = ?2 AND state = 'sending' AND chunks = 0",
-    )
-    .bind(account)
-    .bind(send)
 }

@@ -29,7 +29,7 @@ struct Shown {
 pub async fn show<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
     let id = SendId::parse(id)?;
     let statement = Statement::new(
-        "SELECT s.id, s.state, s.reason, \
+        "SELECT s.id, CASE WHEN s.paused IS NULL THEN s.state ELSE 'paused' END AS state, s.paused AS reason, \
            coalesce(sum(c.targeted), 0) AS targeted, \
            coalesce(sum(CASE WHEN c.state = 'accepted' THEN c.recipients END), 0) AS accepted, \
            coalesce(sum(c.excluded), 0) AS excluded, \

@@ -23,14 +23,14 @@ struct Row {
 pub async fn sweep<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
     let before = cx.platform.now() + -MINUTE;
     let expanding = Statement::new(
-        "SELECT account, id AS send, NULL AS chunk FROM sends WHERE state = 'expanding' AND created_at < ?1 LIMIT ?2",
+        "SELECT account, id AS send, NULL AS chunk FROM sends WHERE state = 'expanding' AND created_at < ?1 AND paused IS NULL LIMIT ?2",
     )
     .bind(before)
     .bind(PER_TICK);
     let open = Statement::new(
         "SELECT c.account, c.send, c.chunk FROM sends s \
          JOIN chunks c ON c.account = s.account AND c.send = s.id AND c.state = 'open' AND c.due_at < ?1 \
-         WHERE s.state IN ('expanding', 'sending') LIMIT ?2",
+         WHERE s.state IN ('expanding', 'sending') AND (s.paused IS NULL OR c.first_attempt_at IS NOT NULL) LIMIT ?2",
     )
     .bind(before)
     .bind(PER_TICK);

@@ -57,6 +57,18 @@ pub enum Job {
     },
 }
 
+/// What becomes of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Done, or never to be done.
+    Done,
+    /// To be delivered again after this many seconds.
+    Retry {
+        /// The delay.
+        seconds: u32,
+    },
+}
+
 /// The version in front of each job; readers refuse what is newer than they are.
 const VERSION: u32 = 1;
 

@@ -11,5 +11,5 @@ mod statement;
 pub mod sweep;
 
 pub use cache::CacheKey;
-pub use job::{Job, Queue};
+pub use job::{Disposition, Job, Queue};
 pub use statement::{MAX_INTEGER, MAX_PARAMETERS, Statement, Value};

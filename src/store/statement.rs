@@ -17,7 +17,8 @@ pub const MAX_PARAMETERS: usize = 100;
 /// The largest integer that D1 keeps exact: its numbers pass through JavaScript's doubles.
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// A value bound to a placeholder. Floating point and blobs are not used by this product's tables.
+/// A value bound to a placeholder. D1 binds every number as a REAL; a column declared INTEGER turns it back, arithmetic
+/// in a statement does not.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// SQL NULL.
@@ -50,6 +51,12 @@ impl Statement {
     #[must_use]
     pub fn compiled(sql: String) -> Self {
         Self { sql: Cow::Owned(sql), values: Vec::new() }
+    }
+
+    /// Binds the next placeholder to a list as JSON, for `json_each`.
+    #[must_use]
+    pub fn bind_json(self, list: &(impl serde::Serialize + ?Sized)) -> Self {
+        self.bind(serde_json::to_string(list).unwrap_or_default())
     }
 
     /// Binds the next placeholder.

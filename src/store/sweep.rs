@@ -43,6 +43,10 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
              (SELECT account, webhook_event_id FROM webhook_events WHERE received_at < ?1 LIMIT ?2)",
             now + -30 * DAY,
         ),
+        (
+            "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE at < ?1 LIMIT ?2)",
+            now + -90 * DAY,
+        ),
     ]
     .map(|(sql, before)| Statement::new(sql).bind(before).bind(PIECE))
     .into()

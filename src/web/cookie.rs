@@ -27,14 +27,40 @@ pub fn clear(name: &str) -> String {
     set(name, "", 0)
 }
 
-/// All cookies of a request, in the browser's order.
+/// All cookies of a request, in the browser's order. What another part of the shop's domain set may hold any bytes: a
+/// pair that is no text is passed over, and does not hide its neighbours.
 pub fn all(request: &Request) -> impl Iterator<Item = (&str, &str)> {
-    let header = request.header(&header::COOKIE).unwrap_or_default();
-    header.split(';').filter_map(|pair| pair.trim().split_once('='))
+    let header = request.headers.get(header::COOKIE).map_or(&[][..], |value| value.as_bytes());
+    header
+        .split(|byte| *byte == b';')
+        .filter_map(|pair| std::str::from_utf8(pair).ok())
+        .filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// One cookie of a request.
 #[must_use]
 pub fn value<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     all(request).find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method};
+
+    use super::*;
+
+    #[test]
+    fn a_cookie_of_raw_bytes_does_not_hide_its_neighbours() {
+        let raw = b"seen=\xe5\x95\x86\xe5\x93\x81; bad=\xff\xfe; __Host-enishi-session=abc";
+        let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(raw).unwrap())]);
+        let request = Request {
+            method: Method::GET,
+            authority: "localhost".into(),
+            path: "/".into(),
+            query: String::new(),
+            headers,
+            body: None,
+        };
+        assert_eq!(value(&request, SESSION), Some("abc"));
+    }
 }

@@ -1,20 +1,22 @@
 //! Parameters of a query or a form body. OAuth forbids to send one twice (RFC 6749 section 3.1).
 
-use std::collections::HashMap;
-
 use http::header;
+use url::Url;
 
 use super::Request;
 
-/// The parameters, each at most once.
+/// Parameters that are read; no request of the protocols comes near it.
+const MAX_FIELDS: usize = 100;
+
+/// The parameters in their order, each at most once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Form(HashMap<String, String>);
+pub struct Form(Vec<(String, String)>);
 
 /// Why parameters could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// A parameter was sent more than once.
-    #[error("the parameter {0} was sent more than once")]
+    /// A parameter was sent more than once, or there are too many.
+    #[error("the parameter {0} was sent more than once, or there are too many")]
     Repeated(String),
     /// The body is not a form.
     #[error("the body must be application/x-www-form-urlencoded")]
@@ -24,13 +26,14 @@ pub enum FormError {
 impl Form {
     /// Reads `application/x-www-form-urlencoded` text.
     pub fn parse(text: &[u8]) -> Result<Self, FormError> {
-        let mut fields = HashMap::new();
+        let mut form = Self::default();
         for (name, value) in url::form_urlencoded::parse(text) {
-            if fields.insert(name.to_string(), value.into_owned()).is_some() {
+            if form.0.len() >= MAX_FIELDS || form.0.iter().any(|(known, _)| *known == name) {
                 return Err(FormError::Repeated(name.into_owned()));
             }
+            form.0.push((name.into_owned(), value.into_owned()));
         }
-        Ok(Self(fields))
+        Ok(form)
     }
 
     /// Reads the body of a request, whose content type must say that it is a form.
@@ -43,10 +46,29 @@ impl Form {
         Self::parse(request.bytes())
     }
 
+    /// The parameters as a query, percent-encoded afresh.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+    }
+
     /// A parameter; sent without a value it counts as not sent (RFC 6749 section 3.1).
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// A URL with parameters appended to its query, its own query untouched (RFC 6749 section 3.1.2).
+#[must_use]
+pub fn with_query(uri: &str, parameters: &[(&str, &str)]) -> String {
+    match Url::parse(uri) {
+        Ok(mut url) => {
+            url.query_pairs_mut().extend_pairs(parameters);
+            url.into()
+        }
+        Err(_) => uri.to_owned(),
     }
 }
 
@@ -59,5 +81,11 @@ mod tests {
         let form = Form::parse(b"a=1&b=&c=%E3%81%82+%2B").unwrap();
         assert_eq!((form.value("a"), form.value("b"), form.value("c")), (Some("1"), None, Some("あ +")));
         assert_eq!(Form::parse(b"a=1&a=1"), Err(FormError::Repeated("a".into())));
+    }
+
+    #[test]
+    fn a_registered_query_stays_and_parameters_follow_it() {
+        let uri = with_query("https://shop.example/admin?action=login", &[("code", "a b"), ("state", "s&t")]);
+        assert_eq!(uri, "https://shop.example/admin?action=login&code=a+b&state=s%26t");
     }
 }

@@ -92,7 +92,7 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
-    /// Why it is not what the caller hoped for: a stable label, logged once in the hall, never sent.
+    /// Why it is not what the caller hoped for: a stable label, logged once in the hall; a page shows it at its foot.
     pub reason: Option<&'static str>,
 }
 

@@ -79,8 +79,7 @@ pub struct Page<'a> {
     pub detail: Option<&'a str>,
 }
 
-/// Nothing from elsewhere, no script, no frame, no referrer, nothing kept (statement 27 of the checklist in
-/// `docs/ARCHITECTURE.md`).
+/// Nothing from elsewhere, no script, no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 

@@ -2,26 +2,25 @@
 //!
 //! The claim of a `webhookEventId` stands in the same batch as the event's effects, and guards each of them. A group of
 //! deliveries goes in one batch; if that fails, each event is tried alone, so that one poison event neither blocks nor
-//! fails its neighbours, and ends among the dead letters.
+//! fails its neighbours: only its own delivery is tried again, and ends among the dead letters.
 
 use serde::Deserialize;
 
-use super::effect;
+use super::effect::{self, Claimed};
 use crate::{
-    app::Disposition,
     config::{self, Account},
     id::{AccountId, Subject},
     line::webhook::{Delivery, Event},
     platform::{Context, Database, Platform, PlatformError},
-    store::{Job, Statement, dead_letter, line_user::Claim},
+    store::{Disposition, Job, Statement, dead_letter},
     time::{MINUTE, UnixMillis},
 };
 
-/// Events whose statements go in one batch: 3 statements each, far from what D1 allows in its 30 s.
-const EVENTS_PER_BATCH: usize = 100;
+/// Events that go in one batch: their JSON stays far below the 2 MB that D1 takes as one value.
+const EVENTS_PER_BATCH: usize = 500;
 
 /// How long a delivery waits before it is tried again, in seconds.
-const RETRY_AFTER: u32 = 5;
+const RETRY_AFTER: u32 = 30;
 
 /// Inbox rows that one tick puts on the queue again.
 const DRAINED_PER_TICK: i64 = 100;
@@ -44,97 +43,117 @@ pub enum Body {
     Inbox(String),
 }
 
+/// An event, and the place of its delivery in the group.
+struct Placed {
+    place: usize,
+    event: Event,
+    received_at: UnixMillis,
+}
+
 /// Applies deliveries, in groups by account; answers for each what becomes of its job.
 pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(deliveries.len());
     for group in deliveries.chunk_by(|a, b| a.account == b.account) {
-        match apply_group(cx, group).await {
-            Ok(()) => dispositions.extend(group.iter().map(|_| Disposition::Done)),
-            Err(error) => {
-                cx.log_failure("webhook_apply", &error);
-                dispositions.extend(group.iter().map(|_| Disposition::Retry { seconds: RETRY_AFTER }));
-            }
+        let mut failed = vec![false; group.len()];
+        if let Err(error) = apply_group(cx, group, &mut failed).await {
+            cx.log_failure("webhook_apply", &error);
+            failed.fill(true);
         }
+        dispositions.extend(failed.into_iter().map(|failed| match failed {
+            true => Disposition::Retry { seconds: RETRY_AFTER },
+            false => Disposition::Done,
+        }));
     }
     dispositions
 }
 
-async fn apply_group<P: Platform>(cx: Context<'_, P>, group: &[Received]) -> Result<(), PlatformError> {
+/// Applies the deliveries of one account; `failed` learns which are to be tried again.
+async fn apply_group<P: Platform>(
+    cx: Context<'_, P>,
+    group: &[Received],
+    failed: &mut [bool],
+) -> Result<(), PlatformError> {
     let Some(first) = group.first() else { return Ok(()) };
-    let Some(account) = config::account_by_id(cx, &first.account).await? else {
-        // The account is gone, and its data with it.
-        return Ok(());
-    };
+    let account = config::account_by_id(cx, &first.account).await?;
     let mut events = Vec::new();
-    let mut inbox_ids = Vec::new();
-    for received in group {
-        let body = match &received.body {
-            Body::Here(body) => Some(body.clone()),
-            Body::Inbox(id) => {
-                inbox_ids.push(id.clone());
-                from_inbox(cx, &account, id).await?
-            }
-        };
-        let Some(body) = body else { continue };
-        match serde_json::from_str::<Delivery>(&body) {
-            Ok(delivery) => {
-                for event in delivery.events {
-                    match Event::read(event.clone()) {
-                        Some(read) => events.push((read, received.received_at)),
-                        None => bury(cx, &account, "unreadable_event", &event.to_string()).await?,
-                    }
-                }
-            }
-            Err(_) => bury(cx, &account, "unreadable_delivery", &body).await?,
+    for (place, received) in group.iter().enumerate() {
+        // Of an account that is gone nothing is applied; its inbox rows go below.
+        let Some(account) = &account else { break };
+        for event in read(cx, account, received).await? {
+            events.push(Placed { place, event, received_at: received.received_at });
         }
     }
-    for some in events.chunks(EVENTS_PER_BATCH) {
-        apply_events(cx, &account, some).await?;
+    if let Some(account) = &account {
+        for some in events.chunks(EVENTS_PER_BATCH) {
+            apply_events(cx, account, some, failed).await;
+        }
     }
-    forget(cx, &account, &inbox_ids).await
+    let done = group.iter().zip(failed).filter(|(_, failed)| !**failed);
+    let inbox_ids = done.filter_map(|(received, _)| match &received.body {
+        Body::Inbox(id) => Some(id.as_str()),
+        Body::Here(_) => None,
+    });
+    let database = account.as_ref().map(|account| account.database.clone()).unwrap_or_default();
+    forget(cx, &database, &inbox_ids.collect::<Vec<_>>()).await
+}
+
+/// The events of a delivery; what cannot be read is buried alone.
+async fn read<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    received: &Received,
+) -> Result<Vec<Event>, PlatformError> {
+    let body = match &received.body {
+        Body::Here(body) => Some(body.clone()),
+        Body::Inbox(id) => from_inbox(cx, account, id).await?,
+    };
+    let Some(body) = body else { return Ok(Vec::new()) };
+    let Ok(delivery) = serde_json::from_str::<Delivery>(&body) else {
+        bury(cx, account, "unreadable_delivery", &body).await?;
+        return Ok(Vec::new());
+    };
+    let mut events = Vec::with_capacity(delivery.events.len());
+    for raw in &delivery.events {
+        match Event::read(raw.get()) {
+            Some(event) => events.push(event),
+            None => bury(cx, account, "unreadable_event", raw.get()).await?,
+        }
+    }
+    Ok(events)
 }
 
 /// One batch for all; where that fails for a reason of its own, one batch for each.
 async fn apply_events<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
-    events: &[(Event, UnixMillis)],
-) -> Result<(), PlatformError> {
-    let together = events.iter().flat_map(|(event, at)| statements(cx, account, event, *at)).collect();
-    let Err(first) = cx.platform.batch(&account.database, together).await else { return Ok(()) };
-    if events.len() == 1 {
-        return Err(first);
+    events: &[Placed],
+    failed: &mut [bool],
+) {
+    let apply = |events: &[Placed]| {
+        let claimed: Vec<Claimed> = events.iter().map(|placed| claimed(cx, placed)).collect();
+        let statements = effect::statements(&account.id, &claimed, cx.platform.now());
+        cx.platform.batch(&account.database, statements)
+    };
+    if apply(events).await.is_ok() {
+        return;
     }
-    let mut failed = None;
-    for (event, at) in events {
-        if let Err(error) = cx.platform.batch(&account.database, statements(cx, account, event, *at)).await {
-            failed = Some(error);
+    for placed in events {
+        if let Err(error) = apply(std::slice::from_ref(placed)).await {
+            cx.log_failure("webhook_apply", &error);
+            if let Some(failed) = failed.get_mut(placed.place) {
+                *failed = true;
+            }
         }
     }
-    failed.map_or(Ok(()), Err)
 }
 
-/// The claim, and the effects that it guards.
-fn statements<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    event: &Event,
-    received_at: UnixMillis,
-) -> Vec<Statement> {
-    let claim = Claim { event_id: event.id.clone(), token: crate::id::short(cx.platform.random()) };
-    let fresh = Subject::from_random(cx.platform.random());
-    let mut statements = vec![
-        Statement::new(
-            "INSERT INTO webhook_events (account, webhook_event_id, claimed_by, received_at) \
-             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, webhook_event_id) DO NOTHING",
-        )
-        .bind(&account.id)
-        .bind(claim.event_id.as_str())
-        .bind(claim.token.as_str())
-        .bind(received_at),
-    ];
-    statements.extend(effect::of(&account.id, event, &claim, &fresh, cx.platform.now()));
-    statements
+fn claimed<P: Platform>(cx: Context<'_, P>, placed: &Placed) -> Claimed {
+    Claimed {
+        event: placed.event.clone(),
+        received_at: placed.received_at,
+        claim: crate::id::short(cx.platform.random()),
+        fresh: Subject::from_random(cx.platform.random()),
+    }
 }
 
 async fn bury<P: Platform>(
@@ -165,19 +184,15 @@ async fn from_inbox<P: Platform>(
 
 async fn forget<P: Platform>(
     cx: Context<'_, P>,
-    account: &Account,
-    inbox_ids: &[String],
+    database: &Database,
+    inbox_ids: &[&str],
 ) -> Result<(), PlatformError> {
     if inbox_ids.is_empty() {
         return Ok(());
     }
-    let ids = serde_json::to_string(inbox_ids).unwrap_or_default();
-    let statement = Statement::new(
-        "DELETE FROM webhook_inbox WHERE account = ?1 AND id IN (SELECT value FROM json_each(?2))",
-    )
-    .bind(&account.id)
-    .bind(ids);
-    cx.platform.one(&account.database, statement).await.map(|_| ())
+    let statement = Statement::new("DELETE FROM webhook_inbox WHERE id IN (SELECT value FROM json_each(?1))")
+        .bind_json(inbox_ids);
+    cx.platform.one(database, statement).await.map(|_| ())
 }
 
 /// Puts deliveries that wait in the inbox on the queue again: their first job was refused or lost.
@@ -205,13 +220,13 @@ pub async fn give_up<P: Platform>(cx: Context<'_, P>, account: &AccountId, inbox
         if let Some(body) = from_inbox(cx, &owner, inbox_id).await? {
             bury(cx, &owner, "retries_exhausted", &body).await?;
         }
-        forget(cx, &owner, &[inbox_id.to_owned()]).await
+        forget(cx, &owner.database, &[inbox_id]).await
     };
     match moved.await {
         Ok(()) => Disposition::Done,
         Err(error) => {
             cx.log_failure("dead_letter", &error);
-            Disposition::Retry { seconds: 60 }
+            Disposition::Retry { seconds: 3_600 }
         }
     }
 }

@@ -1,92 +1,179 @@
-//! What each event does: one pure table from events to statements. Unknown events do nothing.
+//! What each event does: one pure table from events to effects, and the few statements that perform them all. Unknown
+//! events do nothing.
 //!
-//! Every effect is guarded by the event's claim: `ON CONFLICT DO NOTHING` on the claim does not stop the statements
-//! after it, so a duplicate would apply twice without the guard.
+//! Every effect is guarded by its event's claim: `ON CONFLICT DO NOTHING` on the claim does not stop the statements
+//! after it, so a duplicate would apply twice without the guard. However many the events, the statements are few: one for
+//! each kind of effect, and one more for each further time that somebody follows or blocks within a batch.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
 
 use crate::{
     id::{AccountId, LineUserId, Subject},
     line::webhook::{Event, Kind},
     store::{
         Statement,
-        line_user::{self, Claim, Evidence},
+        line_user::{self, Evidence, Seen},
     },
     time::UnixMillis,
 };
 
-/// The statements of one claimed event. `fresh` becomes the subject of a LINE user who is seen for the first time.
+/// An event that is to be applied, with what its claim needs.
+#[derive(Debug, Clone)]
+pub(super) struct Claimed {
+    /// The event.
+    pub(super) event: Event,
+    /// When its delivery was acknowledged.
+    pub(super) received_at: UnixMillis,
+    /// Random, so that a second claim of the same event is told from this one.
+    pub(super) claim: String,
+    /// The subject of its LINE user, if they are seen for the first time.
+    pub(super) fresh: Subject,
+}
+
+/// What one event does.
+enum Effect<'a> {
+    /// Nothing.
+    None,
+    /// The user is a friend, or is none any more.
+    Friendship(bool),
+    /// A message is kept.
+    Message { id: &'a str, kind: &'a str, text: Option<&'a str> },
+    /// A message's text is erased.
+    Unsend { message_id: &'a str },
+}
+
+/// The table.
+fn effect(kind: &Kind) -> Effect<'_> {
+    match kind {
+        Kind::Follow => Effect::Friendship(true),
+        Kind::Unfollow => Effect::Friendship(false),
+        Kind::Message { id, kind, text } => Effect::Message { id, kind, text: text.as_deref() },
+        Kind::Unsend { message_id } => Effect::Unsend { message_id },
+        Kind::Other => Effect::None,
+    }
+}
+
+/// A claim as its statement reads it.
+#[derive(Serialize)]
+struct Claim<'a> {
+    event_id: &'a str,
+    claim: &'a str,
+    received_at: UnixMillis,
+}
+
+/// A message, or the unsending of one, as its statement reads it.
+#[derive(Serialize)]
+struct Message<'a> {
+    event_id: &'a str,
+    claim: &'a str,
+    line_user_id: &'a LineUserId,
+    message_id: &'a str,
+    kind: &'a str,
+    text: Option<&'a str>,
+    at: UnixMillis,
+}
+
+/// The statements of these events: the claims, and the effects that they guard.
 #[must_use]
-pub(super) fn of(
-    account: &AccountId,
-    event: &Event,
-    claim: &Claim,
-    fresh: &Subject,
-    now: UnixMillis,
-) -> Vec<Statement> {
-    let Some(user) = &event.user else { return Vec::new() };
-    let effect = match &event.kind {
-        Kind::Follow => friendship(account, user, event, claim, true),
-        Kind::Unfollow => friendship(account, user, event, claim, false),
-        Kind::Message { id, kind, text } => message(account, user, event, claim, (id, kind, text.as_deref())),
-        Kind::Unsend { message_id } => unsend(account, user, event, claim, message_id),
-        Kind::Other => return Vec::new(),
-    };
-    vec![line_user::seen(account, user, fresh, now), effect]
+pub(super) fn statements(account: &AccountId, events: &[Claimed], now: UnixMillis) -> Vec<Statement> {
+    let mut seen = Vec::new();
+    let mut friendships: HashMap<&LineUserId, Vec<Evidence<'_>>> = HashMap::new();
+    let (mut messages, mut unsends) = (Vec::new(), Vec::new());
+    for Claimed { event, claim, fresh, .. } in events {
+        let Some(user) = &event.user else { continue };
+        let about = |message_id, kind, text| Message {
+            event_id: &event.id,
+            claim,
+            line_user_id: user,
+            message_id,
+            kind,
+            text,
+            at: event.at,
+        };
+        match effect(&event.kind) {
+            Effect::None => continue,
+            Effect::Friendship(friend) => friendships.entry(user).or_default().push(Evidence {
+                line_user_id: user,
+                friend,
+                at: event.at,
+                event_id: &event.id,
+                claim: Some(claim),
+            }),
+            Effect::Message { id, kind, text } => messages.push(about(id, kind, text)),
+            Effect::Unsend { message_id } => unsends.push(about(message_id, "unsent", None)),
+        }
+        seen.push(Seen { line_user_id: user, subject: fresh.clone() });
+    }
+    let mut statements = vec![claims(account, events)];
+    if !seen.is_empty() {
+        statements.push(line_user::seen(account, &seen, now));
+    }
+    statements.extend(in_rounds(friendships).iter().map(|round| line_user::friendships(account, round)));
+    if !messages.is_empty() {
+        statements.push(keep(account, &messages));
+    }
+    if !unsends.is_empty() {
+        statements.push(erase(account, &unsends));
+    }
+    statements
 }
 
-fn friendship(
-    account: &AccountId,
-    user: &LineUserId,
-    event: &Event,
-    claim: &Claim,
-    friend: bool,
-) -> Statement {
-    line_user::friendship(account, user, Evidence { friend, at: event.at, claim: Some(claim) })
+/// Each user's evidence in the order of its time, one of each user in a round: a statement changes a row once, and
+/// users who toggle within one batch are few.
+fn in_rounds<'a>(friendships: HashMap<&'a LineUserId, Vec<Evidence<'a>>>) -> Vec<Vec<Evidence<'a>>> {
+    let mut rounds: Vec<Vec<Evidence<'a>>> = Vec::new();
+    for mut of_user in friendships.into_values() {
+        of_user.sort_by_key(|evidence| (evidence.at, evidence.event_id));
+        for (number, evidence) in of_user.into_iter().enumerate() {
+            match rounds.get_mut(number) {
+                Some(round) => round.push(evidence),
+                None => rounds.push(vec![evidence]),
+            }
+        }
+    }
+    rounds
 }
 
-/// Keeps a message (its id, kind and text), unless its unsending came first.
-fn message(
-    account: &AccountId,
-    user: &LineUserId,
-    event: &Event,
-    claim: &Claim,
-    (id, kind, text): (&str, &str, Option<&str>),
-) -> Statement {
+fn claims(account: &AccountId, events: &[Claimed]) -> Statement {
+    let claims: Vec<Claim<'_>> = events
+        .iter()
+        .map(|event| Claim { event_id: &event.event.id, claim: &event.claim, received_at: event.received_at })
+        .collect();
+    Statement::new(
+        "INSERT INTO webhook_events (account, webhook_event_id, claimed_by, received_at) \
+         SELECT ?1, value ->> 'event_id', value ->> 'claim', value ->> 'received_at' FROM json_each(?2) WHERE 1 \
+         ON CONFLICT (account, webhook_event_id) DO NOTHING",
+    )
+    .bind(account)
+    .bind_json(&claims)
+}
+
+/// Keeps messages, unless their unsending came first.
+fn keep(account: &AccountId, messages: &[Message<'_>]) -> Statement {
     Statement::new(
         "INSERT INTO chat_messages (account, message_id, line_user, kind, text, sent_at) \
-         SELECT ?1, ?3, id, ?4, ?5, ?6 FROM line_users WHERE account = ?1 AND line_user_id = ?2 \
-           AND EXISTS (SELECT 1 FROM webhook_events \
-               WHERE account = ?1 AND webhook_event_id = ?7 AND claimed_by = ?8) \
+         SELECT ?1, m.value ->> 'message_id', u.id, m.value ->> 'kind', m.value ->> 'text', m.value ->> 'at' \
+         FROM json_each(?2) m CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = m.value ->> 'line_user_id' \
+         WHERE EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
+           AND w.webhook_event_id = m.value ->> 'event_id' AND w.claimed_by = m.value ->> 'claim') \
          ON CONFLICT (account, message_id) DO NOTHING",
     )
     .bind(account)
-    .bind(user)
-    .bind(id)
-    .bind(kind)
-    .bind(text)
-    .bind(event.at)
-    .bind(claim.event_id.as_str())
-    .bind(claim.token.as_str())
+    .bind_json(messages)
 }
 
-/// Erases the text of a message, and leaves a tombstone for one that arrives later.
-fn unsend(
-    account: &AccountId,
-    user: &LineUserId,
-    event: &Event,
-    claim: &Claim,
-    message_id: &str,
-) -> Statement {
+/// Erases the text of messages, and leaves a tombstone for those that arrive later.
+fn erase(account: &AccountId, unsends: &[Message<'_>]) -> Statement {
     Statement::new(
         "INSERT INTO chat_messages (account, message_id, line_user, kind, text, sent_at, unsent) \
-         SELECT ?1, ?3, id, 'unsent', NULL, ?4, 1 FROM line_users WHERE account = ?1 AND line_user_id = ?2 \
-           AND EXISTS (SELECT 1 FROM webhook_events \
-               WHERE account = ?1 AND webhook_event_id = ?5 AND claimed_by = ?6) \
+         SELECT ?1, m.value ->> 'message_id', u.id, m.value ->> 'kind', NULL, m.value ->> 'at', 1 \
+         FROM json_each(?2) m CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = m.value ->> 'line_user_id' \
+         WHERE EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
+           AND w.webhook_event_id = m.value ->> 'event_id' AND w.claimed_by = m.value ->> 'claim') \
          ON CONFLICT (account, message_id) DO UPDATE SET text = NULL, unsent = 1",
     )
     .bind(account)
-    .bind(user)
-    .bind(message_id)
-    .bind(event.at)
-    .bind(claim.event_id.as_str())
-    .bind(claim.token.as_str())
+    .bind_json(unsends)
 }

@@ -17,54 +17,53 @@ use crate::{
 /// Bodies above this, in bytes as they stand escaped in a job, travel by reference: a queue message holds 128 kB.
 const MAX_QUEUED: usize = 100_000;
 
-/// Takes one delivery: (1) LINE's signature over the raw bytes, with the configuration afresh before it is refused;
-/// (2) it is for this account's bot; (3) nothing to do for LINE's connectivity check; (4) it is durable before it is
-/// acknowledged: in the queue, or else in the inbox that cron drains; (5) only if both refuse, 503.
+/// Takes one delivery: (1) LINE's signature over the raw bytes, for this account's bot, with the configuration afresh
+/// before it is refused; (2) nothing to do for LINE's connectivity check; (3) it is durable before it is acknowledged:
+/// in the queue, or else in the inbox that cron drains; (4) only if both refuse, 503.
 pub async fn receive<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     request: &Request,
 ) -> Result<Reply, PlatformError> {
     // (1)
-    let body = request.bytes();
-    let signature = request.header(&LINE_SIGNATURE).unwrap_or_default();
-    let Some(account) = signed_for(cx, site, body, signature).await? else {
-        return Ok(refused("bad_signature"));
+    let (account, text, envelope) = match judge(&site.account, request) {
+        Ok((text, envelope)) => (Rc::clone(&site.account), text, envelope),
+        Err(refusal) => {
+            let fresh = config::reread(cx, &site.account).await?;
+            match fresh.map(|fresh| judge(&fresh, request).map(|(text, envelope)| (fresh, text, envelope))) {
+                Some(Ok(judged)) => judged,
+                _ => return Ok(refusal),
+            }
+        }
     };
     // (2)
-    let (Ok(text), Ok(envelope)) = (std::str::from_utf8(body), serde_json::from_slice::<Envelope>(body))
-    else {
-        return Ok(Reply::new(StatusCode::BAD_REQUEST).because("unreadable_delivery"));
-    };
-    if envelope.destination != account.messaging.bot_user_id {
-        return Ok(refused("foreign_destination"));
-    }
-    // (3)
     if envelope.events.is_empty() {
         return Ok(Reply::new(StatusCode::OK));
     }
-    // (4), (5)
+    // (3), (4)
     keep(cx, &account, text).await?;
     Ok(Reply::new(StatusCode::OK))
 }
 
-/// The account whose secret signed the body, by the configuration in memory or else by the newest: LINE replaces a
-/// channel secret at once, and a delivery that is refused is lost.
-async fn signed_for<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    body: &[u8],
-    signature: &str,
-) -> Result<Option<Rc<Account>>, PlatformError> {
-    let is_signed_for = |account: &Account| {
-        let secrets = [Some(&account.messaging.secret), account.messaging.previous_secret.as_ref()];
-        is_signed(body, signature, secrets.into_iter().flatten())
-    };
-    if is_signed_for(&site.account) {
-        return Ok(Some(Rc::clone(&site.account)));
+/// Whether a delivery is LINE's and for this account. LINE replaces a channel secret at once, and a delivery that is
+/// refused is lost, so a refusal is asked for again with the newest configuration.
+fn judge<'a>(account: &Account, request: &'a Request) -> Result<(&'a str, Envelope), Reply> {
+    let refused = |status, reason| Reply::new(status).because(reason);
+    let body = request.bytes();
+    let signature = request.header(&LINE_SIGNATURE).unwrap_or_default();
+    let secrets = [Some(&account.messaging.secret), account.messaging.previous_secret.as_ref()];
+    if !is_signed(body, signature, secrets.into_iter().flatten()) {
+        return Err(refused(StatusCode::UNAUTHORIZED, "bad_signature"));
     }
-    let fresh = config::reread(cx, &site.account).await?;
-    Ok(fresh.filter(|fresh| !Rc::ptr_eq(fresh, &site.account) && is_signed_for(fresh)))
+    let (Ok(text), Ok(envelope)) = (std::str::from_utf8(body), serde_json::from_slice::<Envelope>(body))
+    else {
+        return Err(refused(StatusCode::BAD_REQUEST, "unreadable_delivery"));
+    };
+    if envelope.destination == account.messaging.bot_user_id {
+        Ok((text, envelope))
+    } else {
+        Err(refused(StatusCode::UNAUTHORIZED, "foreign_destination"))
+    }
 }
 
 async fn keep<P: Platform>(cx: Context<'_, P>, account: &Account, body: &str) -> Result<(), PlatformError> {
@@ -100,8 +99,4 @@ fn into_inbox(account: &Account, inbox_id: &str, received_at: UnixMillis, body: 
         .bind(&account.id)
         .bind(received_at)
         .bind(body)
-}
-
-fn refused(reason: &'static str) -> Reply {
-    Reply::new(StatusCode::UNAUTHORIZED).because(reason)
 }

@@ -54,9 +54,9 @@ impl Line {
     /// `max_batch_size` and `max_retries` of `wrangler.toml`.
     fn limits(self) -> (usize, u32) {
         match self {
-            Self::Webhooks => (100, 20),
+            Self::Webhooks => (100, 100),
             Self::Sends => (10, 100),
-            Self::Dead => (50, 3),
+            Self::Dead => (50, 100),
         }
     }
 }
