@@ -36,10 +36,10 @@ export function rows(folders, account) {
   return [
     floor("nothing_js", "floor: nothing, JavaScript", 1500, JAVASCRIPT, {}),
     rust("nothing_rust", "floor: nothing, Rust", 1500, { DOES: "nothing" }),
-    rust("queue", "floor: one queue message", 200, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
+    rust("queue", "floor: one queue message", 400, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
     rust("d1", "floor: one D1 call", 80, { DOES: "d1" }),
-    subject("authorize", "/authorize", 400, enishi.authorize, "authorize"),
-    subject("webhook_1", "webhook, 1 event", 200, one, "webhook"),
+    subject("authorize", "/authorize", 500, enishi.authorize, "authorize"),
+    subject("webhook_1", "webhook, 1 event", 400, one, "webhook"),
     subject("webhook_100", "webhook, 100 events", 60, enishi.delivery(100), "webhook"),
     subject("link_cached", "link look-up, KV", 150, enishi.lookUp({ fresh: false }), "link"),
     subject("link_fresh", "link look-up, D1", 40, enishi.lookUp({ fresh: true }), "link"),

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::{
     config::{
@@ -73,7 +74,7 @@ struct PutClient {
     name: String,
     redirect_uris: Vec<String>,
     initiate_login_uri: Option<String>,
-    home_uri: String,
+    home_uri: Option<String>,
     #[serde(default = "yes")]
     require_pkce: bool,
 }
@@ -235,7 +236,7 @@ fn check_client(client: &PutClient, host: &str) -> Result<(), ApiError> {
     if client.redirect_uris.is_empty() {
         return refuse("a client has at least one redirect URI".to_owned());
     }
-    let uris = client.redirect_uris.iter().chain(&client.initiate_login_uri).chain([&client.home_uri]);
+    let uris = client.redirect_uris.iter().chain(&client.initiate_login_uri).chain(&client.home_uri);
     for uri in uris {
         if !is_acceptable_uri(uri, host) {
             return refuse(format!("{uri}: register an https URL without a fragment"));
@@ -315,8 +316,16 @@ fn registered<P: Platform>(
     wanted: PutClient,
     before: Option<&StoredAccount>,
 ) -> (Client, DrawnClient) {
-    let id = wanted.client_id.unwrap_or_else(|| ClientId::from_random(cx.platform.random()));
-    let known = before.and_then(|before| before.clients.iter().find(|client| client.id == id));
+    // A client that is not named by its id is the one of the same name, so that the same call may be repeated.
+    let mut clients = before.iter().flat_map(|before| &before.clients);
+    let known = match &wanted.client_id {
+        Some(id) => clients.find(|client| client.id == *id),
+        None => clients.find(|client| client.name == wanted.name),
+    };
+    let known_id = || known.map(|client| client.id.clone());
+    let id =
+        wanted.client_id.or_else(known_id).unwrap_or_else(|| ClientId::from_random(cx.platform.random()));
+    let home_uri = wanted.home_uri.unwrap_or_else(|| site_of(wanted.redirect_uris.first()));
     let (secrets, shown): (Vec<Digest>, _) = match (wanted.public, wanted.client_secret, known) {
         (true, ..) => (Vec::new(), None),
         (false, Some(secret), _) => (vec![secret.digest()], None),
@@ -332,10 +341,16 @@ fn registered<P: Platform>(
         secrets,
         redirect_uris: wanted.redirect_uris,
         initiate_login_uri: wanted.initiate_login_uri,
-        home_uri: wanted.home_uri,
+        home_uri,
         require_pkce: wanted.require_pkce,
     };
     (client, DrawnClient { client_id: id, client_secret: shown })
+}
+
+/// The first page of the site of a URI that was checked.
+fn site_of(uri: Option<&String>) -> String {
+    let url = uri.and_then(|uri| Url::parse(uri).ok());
+    url.and_then(|url| url.join("/").ok()).map_or_else(String::new, Into::into)
 }
 
 /// A new RSA key: its public half as a JWK with `kid`, `use` and `alg`, its private half sealed.

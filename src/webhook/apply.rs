@@ -59,9 +59,8 @@ pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -
             cx.log_failure("webhook_apply", &error);
             failed.fill(true);
         }
-        dispositions.extend(failed.into_iter().map(|failed| match failed {
-            true => Disposition::Retry { seconds: RETRY_AFTER },
-            false => Disposition::Done,
+        dispositions.extend(failed.into_iter().map(|failed| {
+            if failed { Disposition::Retry { seconds: RETRY_AFTER } } else { Disposition::Done }
         }));
     }
     dispositions

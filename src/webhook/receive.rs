@@ -26,13 +26,13 @@ pub async fn receive<P: Platform>(
     request: &Request,
 ) -> Result<Reply, PlatformError> {
     // (1)
-    let (account, text, envelope) = match judge(&site.account, request) {
-        Ok((text, envelope)) => (Rc::clone(&site.account), text, envelope),
+    let (account, (text, envelope)) = match judge(&site.account, request) {
+        Ok(taken) => (Rc::clone(&site.account), taken),
         Err(refusal) => {
             let fresh = config::reread(cx, &site.account).await?;
-            match fresh.map(|fresh| judge(&fresh, request).map(|(text, envelope)| (fresh, text, envelope))) {
-                Some(Ok(judged)) => judged,
-                _ => return Ok(refusal),
+            match fresh.and_then(|fresh| judge(&fresh, request).ok().map(|taken| (fresh, taken))) {
+                Some(taken) => taken,
+                None => return Ok(refusal.into_reply()),
             }
         }
     };
@@ -45,24 +45,43 @@ pub async fn receive<P: Platform>(
     Ok(Reply::new(StatusCode::OK))
 }
 
+/// Why a delivery is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Not LINE's, or signed with a secret that the account does not have.
+    BadSignature,
+    /// LINE's, but no delivery.
+    Unreadable,
+    /// For another bot.
+    ForeignDestination,
+}
+
+impl Refusal {
+    fn into_reply(self) -> Reply {
+        let (status, reason) = match self {
+            Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
+            Self::Unreadable => (StatusCode::BAD_REQUEST, "unreadable_delivery"),
+            Self::ForeignDestination => (StatusCode::UNAUTHORIZED, "foreign_destination"),
+        };
+        Reply::new(status).because(reason)
+    }
+}
+
 /// Whether a delivery is LINE's and for this account. LINE replaces a channel secret at once, and a delivery that is
 /// refused is lost, so a refusal is asked for again with the newest configuration.
-fn judge<'a>(account: &Account, request: &'a Request) -> Result<(&'a str, Envelope), Reply> {
-    let refused = |status, reason| Reply::new(status).because(reason);
+fn judge<'a>(account: &Account, request: &'a Request) -> Result<(&'a str, Envelope), Refusal> {
     let body = request.bytes();
     let signature = request.header(&LINE_SIGNATURE).unwrap_or_default();
     let secrets = [Some(&account.messaging.secret), account.messaging.previous_secret.as_ref()];
     if !is_signed(body, signature, secrets.into_iter().flatten()) {
-        return Err(refused(StatusCode::UNAUTHORIZED, "bad_signature"));
+        return Err(Refusal::BadSignature);
     }
-    let (Ok(text), Ok(envelope)) = (std::str::from_utf8(body), serde_json::from_slice::<Envelope>(body))
-    else {
-        return Err(refused(StatusCode::BAD_REQUEST, "unreadable_delivery"));
-    };
+    let text = std::str::from_utf8(body).map_err(|_| Refusal::Unreadable)?;
+    let envelope: Envelope = serde_json::from_str(text).map_err(|_| Refusal::Unreadable)?;
     if envelope.destination == account.messaging.bot_user_id {
         Ok((text, envelope))
     } else {
-        Err(refused(StatusCode::UNAUTHORIZED, "foreign_destination"))
+        Err(Refusal::ForeignDestination)
     }
 }
 

@@ -112,13 +112,13 @@ pub(crate) struct Add {
     /// User id of the bot: U and 32 hexadecimal digits.
     #[arg(long)]
     messaging_bot_user_id: String,
-    /// How a login offers the friendship: `normal`, `aggressive` or `none`.
+    /// How a login offers the friendship: `normal`, `aggressive` or `off`.
     #[arg(long = "friend-add", default_value = "normal")]
     friendship: String,
     /// Name of the shop's client.
     #[arg(long)]
     client_name: String,
-    /// Client id; generated when absent.
+    /// Client id; when absent, that of the account's client of this name, or else a generated one.
     #[arg(long)]
     client_id: Option<String>,
     /// Client secret; generated when absent.
@@ -130,7 +130,7 @@ pub(crate) struct Add {
     /// Where the shop starts a login that others initiate.
     #[arg(long)]
     initiate_login_uri: Option<String>,
-    /// The shop's first page.
+    /// The shop's first page; when absent, that of the first redirect URI's site.
     #[arg(long)]
     home_uri: Option<String>,
     /// Key for the account's API; generated when absent.
