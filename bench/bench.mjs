@@ -6,7 +6,7 @@
  * `--quick` in 3. Exits with 1 if a worker answers wrongly. Listens and calls on loopback only.
  */
 
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -31,9 +31,10 @@ async function main() {
   const { values } = parseArgs({ options: { json: { type: "boolean" }, quick: { type: "boolean" }, rounds: { type: "string" } } });
   if (process.platform !== "linux") throw new Error("CPU time is read from /proc: the benchmark runs on Linux only");
   const settings = { ...(values.quick ? QUICK : FULL), ...(values.rounds && { rounds: wholeNumber(values.rounds) }) };
-  const folders = { enishi: copyOfBuild(process.env.ENISHI_BUILD ?? join(ROOT, "build")), floor: buildFloor() };
+  const run = ownFolder();
+  const state = join(run, "state");
+  const folders = { enishi: copyOfBuild(process.env.ENISHI_BUILD ?? join(ROOT, "build"), run), floor: buildFloor() };
   say("preparing an account and a link");
-  const state = join(ROOT, "target/bench/state");
   const rows = allRows(folders, await prepare(folders.enishi, state));
   const { measured, load } = await measure(rows, settings.rounds, state, say);
   say(`${settings.starts} fresh starts of ${FRESH.length} workers`);
@@ -48,10 +49,19 @@ function wholeNumber(text) {
   return number;
 }
 
+/** A folder of this run alone, so that another run does not disturb it; gone when this one ends. */
+function ownFolder() {
+  const all = join(ROOT, "target/bench");
+  mkdirSync(all, { recursive: true });
+  const own = mkdtempSync(join(all, "run-"));
+  process.on("exit", () => rmSync(own, { recursive: true, force: true, maxRetries: 3 }));
+  return own;
+}
+
 /** A copy of the built worker, so that a build meanwhile does not change what is measured. */
-function copyOfBuild(build) {
-  const copy = join(ROOT, "target/bench/enishi");
-  mkdirSync(copy, { recursive: true });
+function copyOfBuild(build, run) {
+  const copy = join(run, "enishi");
+  mkdirSync(copy);
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(copy, file));
   return copy;
 }

@@ -6,7 +6,7 @@
  */
 
 import { createHmac, hkdfSync } from "node:crypto";
-import { readFileSync, readdirSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { Load } from "./load.mjs";
@@ -58,7 +58,6 @@ const ACCOUNT = {
  * @returns {Promise<string>} the account's id
  */
 export async function prepare(folder, state) {
-  rmSync(state, { recursive: true, force: true });
   const worker = await Worker.start({ folder, vars: VARS }, state);
   try {
     const database = await worker.database();

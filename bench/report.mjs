@@ -71,8 +71,9 @@ const ADVICE = {
 function noiseSentence(noise, settings) {
   const few = settings.rounds < 15 ? " With so few rounds the intervals are too narrow to be believed." : "";
   return (
-    `This run was ${noise.verdict}: between rounds the workers that do nothing varied by up to ${percent(noise.variation)} (CV), ` +
-    `the hypervisor stole ${percent(noise.stolen)}, and other programs kept ${noise.cores_others.toFixed(1)} cores busy beside the ` +
+    `This run was ${noise.verdict}: between rounds the CPU of a request varied by ${percent(noise.variation)} (CV of the median row; ` +
+    `${percent(noise.variation_of_nothing)} at worst for one that does nothing), the hypervisor stole ${percent(noise.stolen)}, ` +
+    `and other programs kept ${noise.cores_others.toFixed(1)} cores busy beside the ` +
     `${noise.cores_own.toFixed(1)} of the benchmark, during ${noise.seconds.toFixed(0)} s; ${ADVICE[noise.verdict]}.${few}`
   );
 }

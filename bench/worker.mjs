@@ -6,7 +6,7 @@
  * the process only does what comes before the answer.
  */
 
-import { cpSync, rmSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 
 import { Miniflare } from "miniflare";
@@ -92,8 +92,7 @@ export class Worker {
 
 /** A copy of a state folder, because two workerds cannot share one. @returns {string} */
 export function copyOfState(state, name) {
-  const copy = join(state, "..", `state-${name}`);
-  rmSync(copy, { recursive: true, force: true });
+  const copy = `${state}-${name}`;
   cpSync(state, copy, { recursive: true });
   return copy;
 }

@@ -138,6 +138,12 @@ pub async fn put<P: Platform>(cx: Context<'_, P>, request: &Request, host: &str)
     let before = row.as_ref().map(stored).transpose()?;
     // (4)
     let (config, drawn) = configuration(cx, wanted, before.as_ref()).await?;
+    let mut ids = HashSet::new();
+    if !config.clients.iter().all(|client| ids.insert(&client.id)) {
+        return Err(ApiError::invalid_request(
+            "two clients have the same client_id, or the same name and no client_id",
+        ));
+    }
     let text = serde_json::to_string(&config).map_err(|e| PlatformError::Stored(e.to_string()))?;
     // (5)
     let id = row.as_ref().map_or_else(|| AccountId::from_random(cx.platform.random()), |row| row.id.clone());
@@ -221,12 +227,8 @@ fn check(wanted: &Put, host: &str) -> Result<(), ApiError> {
     if wanted.api_key.as_ref().is_some_and(|key| !is_strong(key)) {
         return refuse("api_key has at least 32 unreserved characters; leave it out to have one drawn");
     }
-    let mut ids = HashSet::new();
     for client in &wanted.clients {
         check_client(client, host)?;
-        if client.client_id.as_ref().is_some_and(|id| !ids.insert(id)) {
-            return refuse("two clients have the same client_id");
-        }
     }
     Ok(())
 }

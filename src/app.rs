@@ -382,12 +382,17 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     for body in bodies {
         dispositions.push(match Job::parse(body) {
             Ok(Job::Expand { .. } | Job::Deliver { .. }) => Disposition::Done,
-            Ok(Job::WebhookInbox { account, inbox_id }) => webhook::give_up(cx, &account, &inbox_id).await,
-            Ok(Job::Webhook { account, received_at, body: raw }) => {
-                let received = webhook::Received { account, received_at, body: webhook::Body::Here(raw) };
-                match webhook::apply(cx, vec![received]).await.as_slice() {
-                    [Disposition::Done] => Disposition::Done,
-                    _ => bury(cx, "queue", "retries_exhausted", body).await,
+            Ok(Job::WebhookInbox { account, inbox_id }) => {
+                let again = webhook::Body::Inbox(inbox_id.clone());
+                match webhook::apply_one(cx, account.clone(), again).await {
+                    Disposition::Done => Disposition::Done,
+                    Disposition::Retry { .. } => webhook::give_up(cx, &account, &inbox_id).await,
+                }
+            }
+            Ok(Job::Webhook { account, body: raw, .. }) => {
+                match webhook::apply_one(cx, account, webhook::Body::Here(raw)).await {
+                    Disposition::Done => Disposition::Done,
+                    Disposition::Retry { .. } => bury(cx, "queue", "retries_exhausted", body).await,
                 }
             }
             Err(_) => bury(cx, "queue", "unreadable_job", body).await,

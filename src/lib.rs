@@ -1,7 +1,7 @@
 //! Enishi (縁, the tie between people): a Cloudflare Worker that ties a shop's members to their LINE accounts.
 //!
 //! To the shop it is an OpenID Provider, to LINE a relying party and a bot. The map, the invariants and the journeys
-//! are in `docs/ARCHITECTURE.md`; in short, imports run down only:
+//! are in `docs/ARCHITECTURE.md`; in short, imports run down, with the few exceptions that are listed there:
 //!
 //! ```text
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only

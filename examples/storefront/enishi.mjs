@@ -31,7 +31,7 @@ export class Enishi {
     return this.#call("PUT", `/v1/links/${encodeURIComponent(sub)}`, { member_id: memberId, consent });
   }
 
-  /** Ends the ID link; Enishi tells LINE. A link that is gone already is fine. */
+  /** Ends the ID link. A link that is gone already is fine. */
   unlink(sub) {
     return this.#call("DELETE", `/v1/links/${encodeURIComponent(sub)}`).catch(absent);
   }

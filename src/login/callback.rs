@@ -87,29 +87,24 @@ async fn complete<P: Platform>(
     let state =
         State::open(keys, &site.account.id, unverified).map_err(|_| Failure::Retry("foreign_state"))?;
     // (2)
-    let found = attempt::find(request, keys, &state.attempt).ok_or(Failure::Retry("no_attempt_cookie"))?;
-    // (3) An attempt in its cookie leaves without a store call.
-    let (found, code) = match (found, callback.result) {
-        (found, Ok(code)) => (found, Ok(code)),
-        (Found::Whole(attempt), Err(error)) => return Err(refused(attempt, error)),
-        (Found::Parked, Err(error)) => (Found::Parked, Err(error)),
-    };
-    // (4)
-    let claim = claim(cx, site, &state.attempt).await?;
-    let attempt = match found {
-        Found::Whole(attempt) => attempt,
-        Found::Parked => claim.parked(cx, &state.attempt)?,
+    let attempt = match attempt::find(request, keys, &state.attempt) {
+        Some(Found::Whole(attempt)) => attempt,
+        Some(Found::Parked) => parked(cx, site, &state.attempt).await?,
+        None => return Err(Failure::Retry("no_attempt_cookie")),
     };
     if attempt.is_over(cx.platform.now()) {
         return Err(Failure::Retry("attempt_over"));
     }
-    let code = match code {
+    // (3)
+    let code = match callback.result {
         Ok(code) => code,
         Err(error) => return Err(refused(attempt, error)),
     };
+    // (4)
+    let is_ours = claim(cx, site, &attempt.id).await?;
     // (5)
     let ours = SecretText::from_random(cx.platform.random());
-    if claim.is_ours {
+    if is_ours {
         match at_line(cx, site, &attempt, &code).await {
             Ok(login) => remember(cx, site, &attempt, &login, &ours).await?,
             Err(failure) => {
@@ -141,40 +136,32 @@ fn refused(attempt: Box<Attempt>, error: LoginError) -> Failure {
     }
 }
 
-struct Claim {
-    is_ours: bool,
-    sealed: Option<String>,
-}
-
-impl Claim {
-    fn parked<P>(&self, cx: Context<'_, P>, id: &AttemptId) -> Result<Box<Attempt>, Failure> {
-        let opened = self.sealed.as_deref().and_then(|sealed| Attempt::unpark(&cx.settings.keys, id, sealed));
-        opened.map(Box::new).ok_or(Failure::Retry("attempt_over"))
-    }
-}
-
-/// Batch 1: claims the attempt id, and reads the row of an attempt too large for its cookie.
-async fn claim<P: Platform>(
+/// The attempt that was too large for its cookie, from its row.
+async fn parked<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
-    attempt: &AttemptId,
-) -> Result<Claim, PlatformError> {
+    id: &AttemptId,
+) -> Result<Box<Attempt>, Failure> {
     #[derive(Deserialize)]
     struct Row {
         sealed: String,
     }
+    let read = Attempt::parked(&site.account, id);
+    let row: Option<Row> = cx.platform.one(&site.account.database, read).await?.first()?;
+    let attempt = row.and_then(|row| Attempt::unpark(&cx.settings.keys, id, &row.sealed));
+    attempt.map(Box::new).ok_or(Failure::Retry("attempt_over"))
+}
+
+/// Claims the attempt; false if another arrival has.
+async fn claim<P: Platform>(cx: Context<'_, P>, site: &Site, id: &AttemptId) -> Result<bool, PlatformError> {
     let insert = Statement::new(
         "INSERT INTO login_attempts (account, attempt, claimed_at) VALUES (?1, ?2, ?3) \
          ON CONFLICT (account, attempt) DO NOTHING",
     )
     .bind(&site.account.id)
-    .bind(attempt)
+    .bind(id)
     .bind(cx.platform.now());
-    let statements = vec![insert, Attempt::parked(&site.account, attempt)];
-    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
-    let is_ours = outcomes.first().is_some_and(|outcome| outcome.changes == 1);
-    let row: Option<Row> = outcomes.get(1).map(crate::platform::Outcome::first).transpose()?.flatten();
-    Ok(Claim { is_ours, sealed: row.map(|row| row.sealed) })
+    Ok(cx.platform.one(&site.account.database, insert).await?.changes == 1)
 }
 
 /// Who logged in, and what is known of the friendship.

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::SHOWN_STATE;
 use crate::{
     channel,
     config::Account,
@@ -60,14 +61,16 @@ pub async fn create<P: Platform>(
     .bind(messages.to_string())
     .bind(cx.platform.now());
     let find = match key {
-        Some(key) => Statement::new(
-            "SELECT id, state, request_digest FROM sends WHERE account = ?1 AND idempotency_key = ?2",
-        )
+        Some(key) => Statement::compiled(format!(
+            "SELECT id, {SHOWN_STATE}, request_digest FROM sends WHERE account = ?1 AND idempotency_key = ?2"
+        ))
         .bind(&account.id)
         .bind(key),
-        None => Statement::new("SELECT id, state, request_digest FROM sends WHERE account = ?1 AND id = ?2")
-            .bind(&account.id)
-            .bind(&id),
+        None => Statement::compiled(format!(
+            "SELECT id, {SHOWN_STATE}, request_digest FROM sends WHERE account = ?1 AND id = ?2"
+        ))
+        .bind(&account.id)
+        .bind(&id),
     };
     let outcomes = cx.platform.batch(&account.database, vec![insert, find]).await?;
     let row: Option<Row> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();

@@ -295,7 +295,8 @@ impl Batch {
                 Verdict::Unknown => unknown(),
                 Verdict::TokenRefused => not_accepted(SECOND),
                 Verdict::TooFast => not_accepted(2 * SECOND),
-                Verdict::MonthlyLimit => ([not_accepted(0).0, vec![self.paused()]].concat(), None),
+                // Paused or not, cron finds an attempt of unknown outcome when it is due again.
+                Verdict::MonthlyLimit => ([not_accepted(later).0, vec![self.paused()]].concat(), None),
                 Verdict::Refused(_) | Verdict::UnknownRecipient(_) if earlier_unknown => unknown(),
                 Verdict::Refused(words) => (vec![self.closed(chunk, "failed", words)], None),
                 Verdict::UnknownRecipient(index) => match self.without(chunk, *index)? {

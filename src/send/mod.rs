@@ -10,6 +10,9 @@ mod expand;
 mod show;
 mod sweep;
 
+/// The state as the API shows it: a send that is paused on its way says so.
+const SHOWN_STATE: &str = "CASE WHEN paused IS NOT NULL AND state IN ('expanding', 'sending') THEN 'paused' ELSE state END AS state";
+
 pub use create::create;
 pub use deliver::{Due, deliver};
 pub use expand::expand;

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::SHOWN_STATE;
 use crate::{
     config::Account,
     id::SendId,
@@ -28,16 +29,16 @@ struct Shown {
 /// Answers with the counts; "accepted" is accepted by LINE, which is all that anyone can know.
 pub async fn show<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
     let id = SendId::parse(id)?;
-    let statement = Statement::new(
-        "SELECT s.id, CASE WHEN s.paused IS NULL THEN s.state ELSE 'paused' END AS state, s.paused AS reason, \
+    let statement = Statement::compiled(format!(
+        "SELECT s.id, s.state, s.reason, \
            coalesce(sum(c.targeted), 0) AS targeted, \
            coalesce(sum(CASE WHEN c.state = 'accepted' THEN c.recipients END), 0) AS accepted, \
            coalesce(sum(c.excluded), 0) AS excluded, \
            coalesce(sum(c.refused + CASE WHEN c.state = 'failed' THEN c.recipients ELSE 0 END), 0) AS failed, \
            coalesce(sum(CASE WHEN c.state = 'unresolved' THEN c.recipients END), 0) AS unresolved \
-         FROM sends s LEFT JOIN chunks c ON c.account = s.account AND c.send = s.id \
-         WHERE s.account = ?1 AND s.id = ?2 GROUP BY s.id",
-    )
+         FROM (SELECT account, id, {SHOWN_STATE}, paused AS reason FROM sends WHERE account = ?1 AND id = ?2) s \
+         LEFT JOIN chunks c ON c.account = s.account AND c.send = s.id GROUP BY s.id"
+    ))
     .bind(&account.id)
     .bind(&id);
     let shown: Option<Shown> = cx.platform.one(&account.database, statement).await?.first()?;

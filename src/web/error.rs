@@ -1,5 +1,5 @@
 //! The error of the REST API: JSON `{error, error_description}`, on `/v1/` and for paths and methods that do not exist.
-//! A lottery, a send or a link that was refused says what to do; nothing is lost.
+//! Whatever is refused says what to do; nothing is lost.
 
 use http::{StatusCode, header};
 use serde_json::json;

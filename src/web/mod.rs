@@ -15,7 +15,7 @@ pub const MAX_BODY: usize = 2_000_000;
 
 /// The request headers that the product reads. A platform passes on these and no others: each costs a call across
 /// the JavaScript border.
-pub const HEADERS_READ: [HeaderName; 9] = [
+pub const HEADERS_READ: [HeaderName; 8] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::AUTHORIZATION,
@@ -23,7 +23,6 @@ pub const HEADERS_READ: [HeaderName; 9] = [
     header::CONTENT_TYPE,
     header::COOKIE,
     IDEMPOTENCY_KEY,
-    header::ORIGIN,
     LINE_SIGNATURE,
 ];
 

@@ -1,7 +1,7 @@
 //! The consumer: deliveries become effects in D1, each event once.
 //!
 //! The claim of a `webhookEventId` stands in the same batch as the event's effects, and guards each of them. A group of
-//! deliveries goes in one batch; if that fails, each event is tried alone, so that one poison event neither blocks nor
+//! deliveries goes in one batch; if that fails, each half is tried alone, so that one poison event neither blocks nor
 //! fails its neighbours: only its own delivery is tried again, and ends among the dead letters.
 
 use serde::Deserialize;
@@ -18,6 +18,10 @@ use crate::{
 
 /// Events that go in one batch: their JSON stays far below the 2 MB that D1 takes as one value.
 const EVENTS_PER_BATCH: usize = 500;
+
+/// Batches that one group may take: enough to find some poison events by halving, far below the 1,000 statements of an
+/// invocation.
+const MAX_BATCHES: usize = 60;
 
 /// How long a delivery waits before it is tried again, in seconds.
 const RETRY_AFTER: u32 = 30;
@@ -64,6 +68,13 @@ pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -
         }));
     }
     dispositions
+}
+
+/// Applies one delivery, of which it is not known any more when it was received.
+pub async fn apply_one<P: Platform>(cx: Context<'_, P>, account: AccountId, body: Body) -> Disposition {
+    let received = Received { account, received_at: cx.platform.now(), body };
+    let dispositions = apply(cx, vec![received]).await;
+    dispositions.first().copied().unwrap_or(Disposition::Retry { seconds: RETRY_AFTER })
 }
 
 /// Applies the deliveries of one account; `failed` learns which are to be tried again.
@@ -121,29 +132,47 @@ async fn read<P: Platform>(
     Ok(events)
 }
 
-/// One batch for all; where that fails for a reason of its own, one batch for each.
+/// One batch for all; where that fails, each half alone, until the event that fails it is found. In an outage every
+/// batch fails: then the rest is left for later instead of being tried in vain.
 async fn apply_events<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     events: &[Placed],
     failed: &mut [bool],
 ) {
-    let apply = |events: &[Placed]| {
-        let claimed: Vec<Claimed> = events.iter().map(|placed| claimed(cx, placed)).collect();
-        let statements = effect::statements(&account.id, &claimed, cx.platform.now());
-        cx.platform.batch(&account.database, statements)
-    };
-    if apply(events).await.is_ok() {
-        return;
-    }
-    for placed in events {
-        if let Err(error) = apply(std::slice::from_ref(placed)).await {
-            cx.log_failure("webhook_apply", &error);
-            if let Some(failed) = failed.get_mut(placed.place) {
-                *failed = true;
+    let mut batches = vec![events];
+    let mut tried = 0;
+    while let Some(batch) = batches.pop() {
+        let outcome = if tried < MAX_BATCHES { apply_batch(cx, account, batch).await } else { Err(None) };
+        tried += 1;
+        match outcome {
+            Ok(()) => {}
+            Err(Some(_)) if batch.len() > 1 => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                batches.extend([second, first]);
+            }
+            Err(error) => {
+                if let Some(error) = error {
+                    cx.log_failure("webhook_apply", &error);
+                }
+                for placed in batch {
+                    if let Some(failed) = failed.get_mut(placed.place) {
+                        *failed = true;
+                    }
+                }
             }
         }
     }
+}
+
+async fn apply_batch<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    events: &[Placed],
+) -> Result<(), Option<PlatformError>> {
+    let claimed: Vec<Claimed> = events.iter().map(|placed| claimed(cx, placed)).collect();
+    let statements = effect::statements(&account.id, &claimed, cx.platform.now());
+    cx.platform.batch(&account.database, statements).await.map(|_| ()).map_err(Some)
 }
 
 fn claimed<P: Platform>(cx: Context<'_, P>, placed: &Placed) -> Claimed {

@@ -177,3 +177,16 @@ fn a_code_and_a_token_of_one_account_are_worth_nothing_at_another() {
     assert_eq!(shop.userinfo(world, token).status, 200);
     assert_eq!(other.userinfo(world, token).status, 401);
 }
+
+#[test]
+fn two_clients_of_one_id_are_refused() {
+    let stage = Stage::new(1);
+    let mut body = stage.shop.account_body();
+    let mut second = body["clients"][0].clone();
+    second["client_secret"] = "another-client-secret-of-32-characters".into();
+    body["clients"].as_array_mut().unwrap().push(second);
+    let reply = stage.put_account(ACCOUNT.host, &body);
+    assert_eq!((reply.status.as_u16(), &json_body(&reply)["error"]), (400, &"invalid_request".into()));
+    body["clients"][1]["client_id"] = "second".into();
+    assert_eq!(stage.put_account(ACCOUNT.host, &body).status, 200);
+}

@@ -1,7 +1,7 @@
 //! What holds for every path: hosts, methods, sizes, errors.
 
 use enishi_world::{ACCOUNT, Fault, Point, request};
-use http::{Method, header};
+use http::{HeaderValue, Method, header};
 use serde_json::json;
 
 use crate::support::{Stage, json_body};
@@ -115,4 +115,38 @@ fn every_answer_forbids_sniffing_and_no_answer_with_secrets_may_be_kept() {
         assert_eq!(reply.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
         assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store", "{path}");
     }
+}
+
+#[test]
+fn a_browser_that_asks_for_what_is_not_there_is_shown_a_page_in_japanese() {
+    let stage = Stage::new(1);
+    let asking = |method: Method, path: &str, accept: &'static str| {
+        let mut asking = request(method, &at(path));
+        asking.headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        stage.world.answer(asking)
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (method, path, status, allowed) in [
+        (Method::GET, "/nothing", 404, None),
+        (Method::GET, "/", 404, None),
+        (Method::GET, "/token", 405, Some("POST")),
+        (Method::POST, "/jwks.json", 405, Some("GET, HEAD")),
+    ] {
+        let page = asking(method.clone(), path, browser);
+        let html = String::from_utf8(page.body.clone()).unwrap();
+        assert!(
+            html.contains("<html lang=\"ja\">") && html.contains("ページが見つかりません"),
+            "{path}: {html}"
+        );
+        assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
+        let json = asking(method, path, "application/json");
+        assert!(json_body(&json)["error"].is_string(), "{path}");
+        for reply in [page, json] {
+            let allow = reply.headers.get(header::ALLOW).map(|value| value.to_str().unwrap());
+            assert_eq!((reply.status.as_u16(), allow), (status, allowed), "{path}");
+            assert_eq!(reply.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        }
+    }
+    let of_the_api = asking(Method::GET, "/v1/nothing", browser);
+    assert_eq!(json_body(&of_the_api)["error"], "not_found", "the API speaks JSON to everybody");
 }

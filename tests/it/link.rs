@@ -217,3 +217,62 @@ fn a_segment_counts_linked_friends_whose_attribute_has_that_very_value_and_kind(
         stage.api(&stage.shop, Method::POST, "/v1/segments/count", Some(&json!({ "rule": {} })));
     assert_eq!((status, &error["error"]), (400, &json!("invalid_rule")));
 }
+
+#[test]
+fn replacing_a_link_ends_the_sessions_and_tokens_of_who_was_displaced() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let customers = ["花子", "太郎", "次郎"].map(|name| {
+        let mut browser = Browser::of(world, &stage.person(name));
+        let login = shop.begin(name);
+        let location = browser.log_in(shop, &login, Consent::Plain);
+        let tokens = json_body(&shop.redeem(world, &login, &shop.code(&login, &location)));
+        let sub = shop.verified(world, &login, &tokens)["sub"].as_str().unwrap().to_owned();
+        let access_token = tokens["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(stage.link(&sub, &member(&format!("member-of-{name}"))).0, 201);
+        (browser, sub, access_token)
+    });
+    let silent = shop.begin("silent").with("prompt", "none");
+    let is_in = |(browser, _, access_token): &mut (Browser<'_>, String, String)| {
+        let back = browser.go(&silent.url).location.unwrap();
+        let answer = shop.answer(&silent, &back);
+        let told = shop.userinfo(world, access_token).status.as_u16();
+        match answer("error") {
+            Some(error) => assert_eq!((error.as_str(), told), ("login_required", 401)),
+            None => assert_eq!((answer("code").is_some(), told), (true, 200)),
+        }
+        answer("code").is_some()
+    };
+    let [mut hanako, mut taro, mut jiro] = customers;
+    let same = json!({ "member_id": "member-of-花子", "replace": true });
+    assert_eq!(stage.link(&hanako.1, &same).0, 200);
+    assert!(is_in(&mut hanako), "her link is what it was");
+    let (status, link) = stage.link(&hanako.1, &json!({ "member_id": "member-of-太郎", "replace": true }));
+    assert_eq!(status, 201, "{link}");
+    assert!(!is_in(&mut taro), "another has his membership now");
+    assert!(!is_in(&mut hanako), "her tokens speak of a membership that is not hers any more");
+    assert!(is_in(&mut jiro), "it is none of his business");
+}
+
+#[test]
+fn the_same_link_again_keeps_the_newer_consent() {
+    let stage = Stage::new(1);
+    stage.world.set_cache_staleness(0);
+    let sub = stage.subject(&stage.friend("花子"));
+    let with = |text: &str| json!({ "member_id": "m-1", "consent": { "text": text } });
+    let kept = || {
+        let path = format!("/v1/links/{sub}");
+        stage.api(&stage.shop, Method::GET, &path, None).1["consent"]["text"].clone()
+    };
+    let (status, first) = stage.link(&sub, &with("terms of 2025"));
+    assert_eq!(status, 201, "{first}");
+    assert_eq!(kept(), "terms of 2025");
+    let (status, second) = stage.link(&sub, &with("terms of 2026"));
+    assert_eq!((status, &second["consent"]["text"]), (200, &json!("terms of 2026")));
+    assert_eq!((&second["linked_at"], kept()), (&first["linked_at"], json!("terms of 2026")));
+    assert_eq!(stage.link(&sub, &member("m-1")).0, 200);
+    assert_eq!(kept(), "terms of 2026", "who says nothing of consent takes none back");
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-2", "consent": { "text": "other" } })).0, 409);
+    assert_eq!(kept(), "terms of 2026");
+    assert_eq!(stage.count("links") + stage.count("link_history"), 1);
+}

@@ -1,14 +1,17 @@
 //! From the shop's button over LINE back to the shop.
 
-use enishi::time::{HOUR, MINUTE};
+use enishi::{
+    time::{HOUR, MINUTE, SECOND},
+    web::Request,
+};
 use enishi_world::{
     ACCOUNT, Fault, LINE, Point,
-    line_simulator::{AutoLogin, NewUser},
+    line_simulator::{self, AutoLogin, FaultKind, NewUser},
 };
-use http::Method;
+use http::{HeaderValue, Method, header};
 use serde_json::json;
 
-use crate::support::{Browser, Consent, LINE_TOKEN, Stage, query};
+use crate::support::{Browser, Consent, LINE_TOKEN, Stage, query, webhook, without};
 
 #[test]
 fn a_new_customer_logs_in_adds_the_friend_and_arrives_with_verified_claims() {
@@ -352,4 +355,111 @@ fn a_login_of_one_account_is_no_login_of_another_and_their_subjects_differ() {
     let (status, _) =
         stage.api(&other, Method::GET, &format!("/v1/links/{}", here["sub"].as_str().unwrap()), None);
     assert_eq!(status, 404);
+}
+
+#[test]
+fn a_cookie_of_raw_bytes_beside_ours_hides_neither_attempt_nor_session() {
+    let beside = |mut request: Request, raw: &[u8], first: bool| {
+        let ours = request.headers[header::COOKIE].as_bytes().to_vec();
+        let cookies = if first { [raw, &ours] } else { [&ours, raw] };
+        let value = HeaderValue::from_bytes(&cookies.join(b"; ".as_slice())).unwrap();
+        request.headers.insert(header::COOKIE, value);
+        request
+    };
+    for raw in ["seen=商品".as_bytes(), b"seen=\xff\xfe", b"\xe5\x95=\x86", "seen=\"商品;茶\"".as_bytes()]
+    {
+        for first in [true, false] {
+            let stage = Stage::new(1);
+            let (world, shop) = (&stage.world, &stage.shop);
+            let mut browser = Browser::of(world, &stage.person("花子"));
+            let login = shop.begin("1");
+            let started = browser.go(&login.url);
+            let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+            let reply = world.answer(beside(browser.request(&callback), raw, first));
+            assert_eq!(reply.status, 302, "{raw:?} {first}: {:?}", reply.reason);
+            browser.keep(ACCOUNT.host, &reply);
+            shop.code(&login, reply.headers[header::LOCATION].to_str().unwrap());
+            let silent = shop.begin("2").with("prompt", "none");
+            let reply = world.answer(beside(browser.request(&silent.url), raw, first));
+            shop.code(&silent, reply.headers[header::LOCATION].to_str().unwrap());
+        }
+    }
+}
+
+/// What came back to the shop after the customer's browser had lost these parameters of LINE's URL.
+fn after_losing(stage: &Stage, asked: (&str, &str), age: i64, lost: &[&str]) -> Option<String> {
+    let (world, shop) = (&stage.world, &stage.shop);
+    let user = stage.person("花子");
+    Browser::of(world, &user).log_in(shop, &shop.begin("1").with("prompt", "login"), Consent::Plain);
+    world.advance(age);
+    let mut browser = Browser::of(world, &user);
+    let login = shop.begin("2").with(asked.0, asked.1);
+    let at_line = without(&browser.go(&login.url).location.unwrap(), lost);
+    let back = browser.go(&browser.at_line(&at_line, Consent::Plain)).location.unwrap();
+    let answer = shop.answer(&login, &back);
+    assert_eq!(answer("code").is_some(), answer("error").is_none(), "{back}");
+    answer("error")
+}
+
+#[test]
+fn what_the_browser_strips_from_lines_url_does_not_make_an_old_login_a_fresh_one() {
+    for (asked, age, lost) in [
+        (("max_age", "60"), HOUR, &["max_age"][..]),
+        (("max_age", "60"), 0, &["max_age"]),
+        (("prompt", "login"), 10 * MINUTE, &["prompt"]),
+        (("prompt", "login"), 10 * MINUTE, &["max_age"]),
+        (("prompt", "login"), 10 * MINUTE, &["prompt", "max_age"]),
+    ] {
+        let stage = Stage::new(1);
+        let error = after_losing(&stage, asked, age, lost);
+        assert_eq!(error.as_deref(), Some("login_required"), "{asked:?} without {lost:?}");
+        assert_eq!(stage.count("sessions"), 1, "the one before");
+    }
+    for (asked, age) in [(("max_age", "60"), HOUR), (("prompt", "login"), 10 * MINUTE)] {
+        assert_eq!(after_losing(&Stage::new(1), asked, age, &[]), None, "{asked:?}");
+    }
+}
+
+#[test]
+fn a_friendship_that_changes_while_line_answers_about_it_is_known_by_the_webhook() {
+    for (friend, kind) in [(true, "unfollow"), (false, "follow")] {
+        for webhook_first in [false, true] {
+            let stage = Stage::new(1);
+            let (world, shop) = (&stage.world, &stage.shop);
+            let user = if friend { stage.friend("花子") } else { stage.person("花子") };
+            world.advance(MINUTE);
+            let mut browser = Browser::of(world, &user);
+            let login = shop.begin("1");
+            let started = browser.go(&login.url);
+            let callback = browser.at_line(&started.location.unwrap(), Consent::Plain);
+            let path = "/friendship/v1/status".to_owned();
+            let kind_of_fault = FaultKind::Latency;
+            let slow =
+                line_simulator::Fault { path, times: 1, kind: kind_of_fault, status: None, ms: Some(4_000) };
+            world.line().add_fault(slow);
+            let asked_at = world.now();
+            let changed = json!({
+                "destination": ACCOUNT.bot_user_id,
+                "events": [{
+                    "type": kind, "mode": "active", "timestamp": asked_at.0 + 2_000, "webhookEventId": "E1",
+                    "source": { "type": "user", "userId": user }, "deliveryContext": { "isRedelivery": false },
+                }],
+            });
+            let tell = || {
+                assert_eq!(world.answer(webhook(&changed.to_string())).status, 200);
+                world.run_queues();
+            };
+            if webhook_first {
+                tell();
+            }
+            let back = browser.go(&callback).location.unwrap();
+            assert_eq!(world.now() - asked_at, 4 * SECOND);
+            shop.code(&login, &back);
+            if !webhook_first {
+                tell();
+            }
+            let (_, now) = stage.api(shop, Method::GET, &format!("/v1/friends/{user}"), None);
+            assert_eq!(now["friend"], !friend, "{kind}, the webhook first: {webhook_first}");
+        }
+    }
 }

@@ -149,6 +149,25 @@ fn an_authorization_request_by_post_continues_by_get() {
 }
 
 #[test]
+fn a_form_of_raw_text_continues_at_an_address_of_ascii() {
+    let stage = Stage::new(1);
+    let mut login = stage.shop.begin("1");
+    login.state = "商品 1&茶".to_owned();
+    let login = login.clone().but("state", None);
+    let (url, fields) = login.url.split_once('?').unwrap();
+    let mut posted = form(url, &[]);
+    posted.body = Some(format!("{fields}&state=商品 1%26茶").into_bytes());
+    let reply = stage.world.answer(posted);
+    assert_eq!(reply.status, 303);
+    let location = reply.headers.get(header::LOCATION).expect("an address").to_str().expect("of ASCII");
+    assert!(location.is_ascii(), "{location}");
+    let user = stage.person("花子");
+    let continued = Login { url: location.to_owned(), ..login };
+    let back = Browser::of(&stage.world, &user).log_in(&stage.shop, &continued, Consent::Plain);
+    stage.shop.claims(&stage.world, &continued, &stage.shop.code(&continued, &back));
+}
+
+#[test]
 fn discovery_names_the_issuer_and_endpoints_that_exist() {
     let stage = Stage::new(1);
     let document =

@@ -1,17 +1,19 @@
 //! One message to one segment: nobody missed, nobody messaged twice.
 
 use enishi::{
-    store::Queue,
-    time::{HOUR, MINUTE},
+    id::{AccountId, SendId},
+    platform::Platform as _,
+    store::{Job, Queue},
+    time::{HOUR, MINUTE, SECOND},
 };
 use enishi_world::{
     Disturbance, Fault, Point,
     line_simulator::{self, FaultKind},
 };
-use http::Method;
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::{MULTICAST, Stage};
+use crate::support::{CHANNEL_TOKEN, MULTICAST, Stage};
 
 /// A message to everybody with this rank.
 fn to(rank: &str) -> Value {
@@ -32,6 +34,30 @@ fn shown(stage: &Stage, id: &str) -> Value {
     let (status, send) = stage.api(&stage.shop, Method::GET, &format!("/v1/sends/{id}"), None);
     assert_eq!(status, 200, "{send}");
     send
+}
+
+/// The retry keys of the calls to LINE's multicast so far.
+fn retry_keys(stage: &Stage) -> Vec<String> {
+    let line = stage.world.line();
+    let calls = line.calls().iter().filter(|call| call.path == MULTICAST);
+    let key = |call: &line_simulator::Call| {
+        call.headers.iter().find(|(name, _)| name == "x-line-retry-key").expect("a key").1.clone()
+    };
+    calls.map(key).collect()
+}
+
+/// Makes of a send as many chunks of one recipient each, as a page of many thousands would be, and the jobs for them.
+fn split(stage: &Stage, id: &str) -> Vec<Job> {
+    stage.world.execute(&format!(
+        "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at)
+           SELECT s.account, s.id, row_number() OVER (ORDER BY u.id) - 1, 'open', json_array(u.id), u.id, 1, {}
+           FROM sends s JOIN line_users u ON u.account = s.account WHERE s.id = '{id}';
+         UPDATE sends SET state = 'sending', chunks = (SELECT count(*) FROM chunks) WHERE id = '{id}';",
+        stage.world.now().0
+    ));
+    let (account, send) = (AccountId::parse(&stage.account_id()).unwrap(), SendId::parse(id).unwrap());
+    let chunks = i64::try_from(stage.count("chunks")).unwrap();
+    (0..chunks).map(|chunk| Job::Deliver { account: account.clone(), send: send.clone(), chunk }).collect()
 }
 
 /// The send's state and how many were targeted, accepted, excluded and failed.
@@ -234,11 +260,10 @@ fn an_error_of_lines_is_tried_again_with_the_same_key_and_body() {
     let line = stage.world.line();
     let calls: Vec<_> = line.calls().iter().filter(|call| call.path == MULTICAST).collect();
     assert_eq!(calls.len(), 3);
-    let key = |call: &line_simulator::Call| {
-        call.headers.iter().find(|(name, _)| name == "x-line-retry-key").cloned()
-    };
-    assert!(key(calls[0]).is_some());
-    assert!(calls.iter().all(|call| key(call) == key(calls[0]) && call.body == calls[0].body));
+    assert!(calls.iter().all(|call| call.body == calls[0].body));
+    drop(line);
+    let keys = retry_keys(&stage);
+    assert!(keys.iter().all(|key| *key == keys[0]));
 }
 
 #[test]
@@ -291,15 +316,8 @@ fn an_id_that_line_does_not_know_is_dropped_and_the_others_are_reached() {
     assert_eq!(standing(&stage, &id), state("partly_failed", [3, 2, 0, 1]));
     assert_eq!([0, 1, 2].map(|at| stage.received(&users[at])), [1, 0, 1]);
     assert_eq!(stage.answers_of(MULTICAST), [Some(400), Some(200)]);
-    let line = stage.world.line();
-    let keys: Vec<_> = line
-        .calls()
-        .iter()
-        .filter(|call| call.path == MULTICAST)
-        .map(|call| call.headers.iter().find(|(name, _)| name == "x-line-retry-key").cloned())
-        .collect();
+    let keys = retry_keys(&stage);
     assert_ne!(keys[0], keys[1], "a refused body is not repeated under its key");
-    drop(line);
     stage.forgive("UnknownRecipient");
 }
 
@@ -392,4 +410,158 @@ fn what_the_shop_changes_after_the_first_attempt_does_not_change_the_repeat() {
     stage.world.settle(5 * MINUTE);
     assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
     assert_eq!(stage.answers_of(MULTICAST), [None, Some(409)]);
+}
+
+/// When LINE was called for each chunk of a large send that forty consumers worked on, in order of time.
+fn times_of_a_large_send(seed: u64, chunks: usize, latency: u64) -> Vec<i64> {
+    let stage = Stage::new(seed);
+    let world = &stage.world;
+    let users = stage.many_members(chunks, "gold");
+    let id = create(&stage);
+    let jobs = split(&stage, &id);
+    let (path, kind) = (MULTICAST.to_owned(), FaultKind::Latency);
+    world.line().add_fault(line_simulator::Fault {
+        path,
+        times: u32::MAX,
+        kind,
+        status: None,
+        ms: Some(latency),
+    });
+    world.run(world.enqueue(&jobs)).unwrap().unwrap();
+    world.duplicate_queued();
+    world.disturb_queues(Disturbance { consumers: 40, shuffle: true, ..Disturbance::NONE });
+    world.settle(20 * SECOND);
+    let all = i64::try_from(chunks).unwrap();
+    assert_eq!(standing(&stage, &id), state("done", [all, all, 0, 0]), "seed {seed}");
+    assert!(users.iter().all(|user| stage.received(user) == 1), "seed {seed}");
+    assert!(stage.answers_of(MULTICAST).iter().all(|status| *status == Some(200)), "seed {seed}");
+    let line = world.line();
+    let mut times: Vec<i64> =
+        line.calls().iter().filter(|call| call.path == MULTICAST).map(|call| call.at).collect();
+    times.sort_unstable();
+    times
+}
+
+#[test]
+fn many_consumers_of_a_large_send_keep_to_lines_rate_and_use_most_of_it() {
+    const CHUNKS: usize = 500;
+    for (seed, latency) in [(1, 0), (2, 10), (3, 200), (4, 500)] {
+        let times = times_of_a_large_send(seed, CHUNKS, latency);
+        assert_eq!(times.len(), CHUNKS, "each chunk is called for once, and none too fast");
+        let took = times[CHUNKS - 1] - times[0];
+        assert!(took < 5 * SECOND, "seed {seed}: {took} ms, although LINE takes 200 in a second");
+        // A slow LINE shifts some calls, which it bears, for it lets the calls of a second gather.
+        if latency <= 10 {
+            let too_many = times.windows(201).find(|some| some[200] - some[0] < SECOND);
+            assert_eq!(too_many, None, "seed {seed}: more than 200 in a second");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_finds_nothing_to_do_takes_no_rate_slot() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    stage.many_members(50, "gold");
+    let id = create(&stage);
+    let jobs = split(&stage, &id);
+    world.run(world.enqueue(&jobs)).unwrap().unwrap();
+    world.run_queues();
+    assert_eq!(standing(&stage, &id), state("done", [50, 50, 0, 0]));
+    world.advance(MINUTE);
+    world.run(world.enqueue(&jobs)).unwrap().unwrap();
+    world.run_queues();
+    let next_at = &world.query("SELECT next_at FROM rates")[0]["next_at"];
+    assert!(next_at.as_i64().unwrap() <= world.now().0 * 1_000, "{next_at}");
+    assert_eq!(stage.answers_of(MULTICAST).len(), 50);
+}
+
+#[test]
+fn a_channel_token_that_could_not_be_had_for_a_day_leaves_nobody_out() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let users = stage.many_members(3, "gold");
+    let id = create(&stage);
+    world.evict_isolate();
+    world.fail_always_call(CHANNEL_TOKEN, Fault::Refused);
+    world.settle(10 * MINUTE);
+    world.advance(25 * HOUR);
+    world.settle(10 * MINUTE);
+    assert_eq!(stage.answers_of(MULTICAST), []);
+    world.end_faults();
+    world.settle(10 * MINUTE);
+    assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
+    assert_eq!(shown(&stage, &id)["unresolved"], 0);
+    assert!(users.iter().all(|user| stage.received(user) == 1));
+}
+
+#[test]
+fn a_send_that_is_resumed_a_day_after_the_months_limit_reaches_who_is_still_a_friend() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let users = ["m-1", "m-2", "m-3"].map(|id| stage.member(id, "gold"));
+    world.set_quota(Some(2));
+    let id = create(&stage);
+    world.settle(10 * MINUTE);
+    assert_eq!(shown(&stage, &id)["state"], "paused");
+    let refused = stage.answers_of(MULTICAST).len();
+    world.advance(25 * HOUR);
+    let now = world.now().0;
+    world.line().unfollow(now, &users[1]).unwrap();
+    stage.deliver();
+    world.set_quota(None);
+    world.execute("UPDATE sends SET paused = NULL");
+    world.settle(10 * MINUTE);
+    assert_eq!(standing(&stage, &id), state("done", [3, 2, 1, 0]));
+    assert_eq!(shown(&stage, &id)["unresolved"], 0);
+    assert_eq!([0, 1, 2].map(|at| stage.received(&users[at])), [1, 0, 1]);
+    let line = world.line();
+    let resumed = line.calls().iter().filter(|call| call.path == MULTICAST).skip(refused);
+    assert!(resumed.into_iter().all(|call| !call.body.contains(users[1].as_str())), "LINE was not asked");
+}
+
+#[test]
+fn a_refusal_after_an_attempt_of_unknown_outcome_settles_nothing() {
+    let refusals = [
+        (StatusCode::FORBIDDEN, r#"{"message":"Not allowed"}"#),
+        (StatusCode::BAD_REQUEST, r#"{"message":"The property, to[1], in the request body is invalid"}"#),
+        (StatusCode::BAD_REQUEST, r#"{"message":"The request body has 1 error(s)"}"#),
+        (StatusCode::UNAUTHORIZED, r#"{"message":"Authentication failed"}"#),
+        (StatusCode::TOO_MANY_REQUESTS, r#"{"message":"You have reached your monthly limit."}"#),
+        (StatusCode::TOO_MANY_REQUESTS, r#"{"message":"The API rate limit has been exceeded."}"#),
+    ];
+    for (status, words) in refusals {
+        let stage = Stage::new(1);
+        let world = &stage.world;
+        let users = stage.many_members(3, "gold");
+        line_fault(&stage, FaultKind::AcceptThenTimeout, None);
+        let id = create(&stage);
+        world.run_queues();
+        world.answer_next_call(MULTICAST, status, words);
+        world.settle(30 * MINUTE);
+        assert_eq!(stage.answers_of(MULTICAST), [None, Some(409)], "{words}");
+        let keys = retry_keys(&stage);
+        assert!(keys.iter().all(|key| *key == keys[0]), "{words}: {keys:?}");
+        assert_eq!(standing(&stage, &id).1, [3, 3, 0, 0], "{words}");
+        assert_eq!(
+            (&shown(&stage, &id)["unresolved"], stage.count("chunks WHERE state = 'failed'")),
+            (&json!(0), 0)
+        );
+        assert!(users.iter().all(|user| stage.received(user) == 1), "{words}");
+    }
+}
+
+#[test]
+fn an_idempotency_key_that_is_no_ascii_is_refused() {
+    let stage = Stage::new(1);
+    let mut request = enishi_world::request(Method::POST, &format!("{}/v1/sends", stage.shop.line.issuer));
+    let bearer = format!("Bearer {}", stage.shop.api_key);
+    request.headers.insert(header::AUTHORIZATION, bearer.parse().unwrap());
+    request.body = Some(to("gold").to_string().into_bytes());
+    for key in ["お知らせ-1".as_bytes(), b"\xff\xfe"] {
+        request.headers.insert("idempotency-key", HeaderValue::from_bytes(key).unwrap());
+        let reply = stage.world.answer(request.clone());
+        assert_eq!(reply.status, 400, "{key:?}");
+    }
+    assert_eq!(stage.count("sends"), 0);
 }

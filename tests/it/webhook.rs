@@ -1,11 +1,18 @@
 //! LINE's webhooks, from the door to their effect.
 
-use enishi::time::{HOUR, MINUTE};
+use enishi::{
+    app,
+    time::{HOUR, MINUTE, SECOND},
+};
 use enishi_world::{ACCOUNT, Fault, OTHER_ACCOUNT, Point, line_simulator::WebhookBehaviour};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Stage, webhook};
+
+/// A message that no database takes.
+const POISON: &str = "CREATE TRIGGER poison BEFORE INSERT ON chat_messages WHEN new.text = 'poison' \
+     BEGIN SELECT raise(ABORT, 'poison'); END";
 
 /// A delivery with these events for the first account's bot.
 fn delivery(events: &Value) -> String {
@@ -314,10 +321,7 @@ fn whatever_fails_at_the_door_an_acknowledged_delivery_is_applied() {
 fn a_poison_event_fails_none_of_its_neighbours_and_is_kept_where_it_can_be_seen() {
     let stage = Stage::new(1);
     let (world, user) = (&stage.world, stage.person("花子"));
-    world.execute(
-        "CREATE TRIGGER poison BEFORE INSERT ON chat_messages WHEN new.text = 'poison' \
-         BEGIN SELECT raise(ABORT, 'poison'); END",
-    );
+    world.execute(POISON);
     let poisoned =
         [message(&user, "1", "one", 1), message(&user, "2", "poison", 2), message(&user, "3", "three", 3)];
     for events in [json!(poisoned), json!([event("follow", &user, "E1", 4)])] {
@@ -373,4 +377,157 @@ fn a_delivery_that_the_queue_gave_up_on_is_applied_once_the_outage_is_over() {
     world.settle(2 * HOUR);
     assert_eq!(friend_state(&stage, &user)["friend"], true);
     assert_eq!(stage.count("dead_letters"), 0);
+}
+
+#[test]
+fn an_acknowledged_delivery_outlives_an_outage_of_any_length_and_is_applied_once() {
+    for (outage, text) in [
+        (10 * MINUTE, "こんにちは".to_owned()),
+        (5 * HOUR, "こんにちは".to_owned()),
+        (30 * HOUR, "こんにちは".to_owned()),
+        // Too large for a queue message: it waits in the inbox.
+        (10 * MINUTE, "あ".repeat(40_000)),
+        (5 * HOUR, "あ".repeat(40_000)),
+    ] {
+        let stage = Stage::new(1);
+        let (world, user) = (&stage.world, stage.person("花子"));
+        let events = json!([event("follow", &user, "E1", 1_000), message(&user, "1", &text, 2_000)]);
+        assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+        world.fail_always(Point::Database, Fault::Refused);
+        world.settle(outage);
+        world.end_faults();
+        world.settle(2 * HOUR);
+        let what = format!("{} bytes, {outage} ms", text.len());
+        assert_eq!(friend_state(&stage, &user)["friend"], true, "{what}");
+        assert_eq!(stage.count("chat_messages"), 1, "{what}");
+        assert_eq!(stage.count("webhook_inbox") + stage.count("dead_letters"), 0, "{what}");
+        assert_eq!(world.queued(), Vec::<String>::new(), "{what}");
+    }
+}
+
+#[test]
+fn while_the_database_fails_deliveries_are_taken_by_the_configuration_last_known() {
+    let stage = Stage::new(1);
+    let (world, user) = (&stage.world, stage.friend("花子"));
+    let good = webhook(&delivery(&json!([message(&user, "1", "hi", 1)])));
+    let mut wrong = good.clone();
+    wrong.headers.insert("x-line-signature", "A".repeat(44).parse().unwrap());
+    let to_another = json!({ "destination": OTHER_ACCOUNT.bot_user_id, "events": [] }).to_string();
+    world.advance(HOUR);
+    world.fail_always(Point::Database, Fault::Refused);
+    assert_eq!(world.answer(good).status, 200);
+    assert_eq!(world.queued().len(), 1);
+    assert_eq!(world.answer(wrong.clone()).status, 503, "the secret may have been replaced meanwhile");
+    assert_eq!(world.answer(webhook(&to_another)).status, 503, "and the bot too");
+    assert_eq!(world.get(&format!("{}/jwks.json", ACCOUNT.issuer)).status, 200);
+    world.end_faults();
+    assert_eq!(world.answer(wrong).status, 401);
+    world.settle(5 * MINUTE);
+    assert_eq!(stage.count("chat_messages"), 1);
+}
+
+#[test]
+fn an_event_that_is_no_text_does_not_spoil_the_one_beside_it() {
+    let stage = Stage::new(1);
+    let user = stage.person("花子");
+    let broken = message(&user, "1", "LONE", 1).to_string().replace("LONE", r"\ud83d");
+    let follow = event("follow", &user, "E2", 2);
+    let body = format!(r#"{{"destination":"{}","events":[{broken},{follow}]}}"#, ACCOUNT.bot_user_id);
+    assert_eq!(stage.world.answer(webhook(&body)).status, 200);
+    stage.world.run_queues();
+    assert_eq!(friend_state(&stage, &user)["friend"], true);
+    let letters = stage.world.query("SELECT reason, body FROM dead_letters");
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert!(letters[0]["body"].as_str().unwrap().contains(r"\ud83d"), "{letters:?}");
+    assert_eq!(stage.world.queued(), Vec::<String>::new());
+}
+
+#[test]
+fn of_twenty_deliveries_only_the_one_with_a_poison_event_ends_among_the_dead_letters() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    world.execute(POISON);
+    let users: Vec<_> = (0..20).map(|at| stage.person(&format!("客{at}"))).collect();
+    for (at, user) in users.iter().enumerate() {
+        let text = if at == 7 { "poison" } else { "hi" };
+        let events = json!([
+            event("follow", user, &format!("F{at}"), 1_000),
+            message(user, &format!("a{at}"), text, 2_000),
+            message(user, &format!("b{at}"), "bye", 3_000),
+        ]);
+        assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+    }
+    world.run_queues();
+    for _ in 0..2 {
+        assert_eq!(stage.count("line_users WHERE friend = 1"), 20);
+        assert_eq!(stage.count("chat_messages"), 39);
+        world.settle(3 * HOUR);
+    }
+    let letters = world.query("SELECT body FROM dead_letters");
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert!(letters[0]["body"].as_str().unwrap().contains("poison"), "{letters:?}");
+    assert_eq!(world.queued(), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_batch_of_deliveries_takes_few_statements() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let users: Vec<_> = (0..100).map(|at| stage.person(&format!("客{at}"))).collect();
+    for (at, user) in users.iter().enumerate() {
+        let mut unsend = event("unsend", user, &format!("U{at}"), 4_000);
+        unsend["unsend"] = json!({ "messageId": format!("b{at}") });
+        let events = json!([
+            event("follow", user, &format!("F{at}"), 1_000),
+            message(user, &format!("a{at}"), "one", 2_000),
+            message(user, &format!("b{at}"), "two", 3_000),
+            unsend,
+            event("unfollow", user, &format!("G{at}"), 5_000),
+        ]);
+        assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+    }
+    world.reset_calls();
+    assert_eq!(world.run_queues(), 1);
+    let calls = world.calls();
+    assert!(calls.statements <= 20 && calls.batches <= 10, "{calls:?}");
+    assert_eq!(stage.count("webhook_events"), 500);
+    assert_eq!(stage.count("line_users WHERE friend = 0 AND friendship_at = 5000"), 100);
+    assert_eq!(stage.count("chat_messages WHERE text = 'one'"), 100);
+    assert_eq!(stage.count("chat_messages WHERE text IS NULL AND unsent = 1"), 100);
+}
+
+#[test]
+fn who_follows_and_blocks_many_times_within_one_batch_ends_as_at_last() {
+    let stage = Stage::new(1);
+    let (world, user) = (&stage.world, stage.person("花子"));
+    let kind = |at: i64| if at % 2 == 0 { "follow" } else { "unfollow" };
+    for first in (0..100).rev() {
+        let events: Vec<Value> = (first * 5..first * 5 + 5)
+            .map(|at| event(kind(at), &user, &format!("E{at}"), 1_000 + at))
+            .collect();
+        assert_eq!(world.answer(webhook(&delivery(&Value::from(events)))).status, 200);
+    }
+    world.run_queues();
+    assert_eq!(friend_state(&stage, &user)["friend"], false);
+    assert_eq!(stage.count("webhook_events"), 500);
+}
+
+#[test]
+fn a_corrected_bot_counts_for_the_next_delivery() {
+    let stage = Stage::new(1);
+    let (world, elsewhere) = (&stage.world, stage.world.isolate());
+    let user = stage.person("花子");
+    let mut wrong = stage.shop.account_body();
+    wrong["messaging_channel"]["bot_user_id"] = "U0000000000000000000000000000ffff".into();
+    assert_eq!(stage.put_account(ACCOUNT.host, &wrong).status, 200);
+    let request = webhook(&delivery(&json!([event("follow", &user, "E1", 1_000)])));
+    let ask = || world.run(app::serve(world.context(&elsewhere), request.clone())).unwrap().status.as_u16();
+    assert_eq!(ask(), 401);
+    // The operator's correction reaches another isolate.
+    world.evict_isolate();
+    assert_eq!(stage.put_account(ACCOUNT.host, &stage.shop.account_body()).status, 200);
+    world.advance(5 * SECOND);
+    assert_eq!(ask(), 200);
+    world.run_queues();
+    assert_eq!(friend_state(&stage, &user)["friend"], true);
 }

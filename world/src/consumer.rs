@@ -15,9 +15,6 @@ use crate::{
     queue::{Line, Message},
 };
 
-/// `retry_delay` of `wrangler.toml`, in milliseconds.
-const RETRY_DELAY: i64 = 5 * SECOND;
-
 /// Rounds of deliveries at one time after which queues that feed themselves are given up.
 const MAX_ROUNDS: usize = 10_000;
 
@@ -141,7 +138,7 @@ impl World {
             let due = match dispositions.next() {
                 Some(Disposition::Done) => continue,
                 Some(Disposition::Retry { seconds }) => i64::from(seconds) * SECOND,
-                None => RETRY_DELAY,
+                None => message.line.retry_delay(),
             };
             self.queues.borrow_mut().retry(message, self.now().0 + due);
         }

@@ -42,8 +42,10 @@ impl World {
             }
         }
         request.body = request.body.filter(|body| body.len() <= MAX_BODY);
+        self.overhear_request(&request);
         let memory = self.isolate();
         let reply = app::serve(self.context(&memory), request).await;
+        self.overhear_reply(&reply);
         self.judge_cookies(&reply);
         reply
     }

@@ -156,11 +156,15 @@ impl World {
         }
     }
 
-    /// One invocation: a crash ends it where it stands, and nobody else. `None` if it crashed.
+    /// One invocation: a crash ends it where it stands, and nobody else; its statements are its own. `None` if it
+    /// crashed.
     pub(crate) async fn invocation<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = Box::pin(future);
+        let mut statements = 0;
         poll_fn(|context| {
+            let outside = self.statements.replace(statements);
             let polled = future.as_mut().poll(context);
+            statements = self.statements.replace(outside);
             if self.clock.crashed.take() { Poll::Ready(None) } else { polled.map(Some) }
         })
         .await

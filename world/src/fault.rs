@@ -67,6 +67,7 @@ enum Target {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     next: Vec<(Target, Fault)>,
+    always: Vec<(Target, Fault)>,
     at: Option<(u64, Fault)>,
     probability: f64,
     calls: u64,
@@ -93,6 +94,9 @@ impl Faults {
         if let Some(place) = self.next.iter().position(|(target, _)| waits(target)) {
             return Some(self.next.remove(place).1);
         }
+        if let Some((_, fault)) = self.always.iter().find(|(target, _)| waits(target)) {
+            return Some(*fault);
+        }
         let strikes = random.happens(self.probability);
         strikes.then(|| Fault::ALL.get(random.below(Fault::ALL.len())).copied()).flatten()
     }
@@ -108,6 +112,16 @@ impl World {
     /// The next call to this path at LINE meets this fault.
     pub fn fail_next_call(&self, path: &str, fault: Fault) {
         self.faults.borrow_mut().next.push((Target::Path(path.to_owned()), fault));
+    }
+
+    /// From now on every call of this kind meets this fault, until the faults end: an outage.
+    pub fn fail_always(&self, point: Point, fault: Fault) {
+        self.faults.borrow_mut().always.push((Target::Kind(point), fault));
+    }
+
+    /// From now on every call to this path at LINE meets this fault, until the faults end.
+    pub fn fail_always_call(&self, path: &str, fault: Fault) {
+        self.faults.borrow_mut().always.push((Target::Path(path.to_owned()), fault));
     }
 
     /// The `number`-th call from now, of whatever kind, meets this fault; 1 is the next one.
@@ -133,6 +147,7 @@ impl World {
         let waiting = faults.at.is_some() || !faults.next.is_empty();
         (faults.at, faults.probability) = (None, 0.0);
         faults.next.clear();
+        faults.always.clear();
         waiting
     }
 }

@@ -17,8 +17,8 @@
 //! | bad luck | errors, stalls and crashes at any call, by number or by seed (`fault.rs`, `call.rs`) |
 //!
 //! The world is stricter than production, so that a test shows what production would show only under load: it refuses
-//! more than 100 bound parameters, integers beyond 2^53, statements that scan a table, queue messages above the limit,
-//! calls to any host but LINE's, and log lines that name a LINE user. Where D1 and `SQLite` differ it does as D1 does:
+//! more than 100 bound parameters, integers beyond 2^53, statements that scan a table, more than 1,000 statements in one
+//! invocation, queue messages above the limit, calls to any host but LINE's, and log lines that name a LINE user. Where D1 and `SQLite` differ it does as D1 does:
 //! every bound number is a double.
 //!
 //! ```
@@ -53,6 +53,7 @@ mod rsa;
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    collections::HashSet,
     rc::Rc,
 };
 
@@ -91,9 +92,12 @@ pub struct World {
     queues: RefCell<queue::Queues>,
     line: RefCell<Simulator>,
     trouble: Cell<line::Trouble>,
+    answers: RefCell<Vec<(String, http::StatusCode, String)>>,
     faults: RefCell<fault::Faults>,
     calls: Cell<Calls>,
+    statements: Cell<u32>,
     log: RefCell<Vec<serde_json::Value>>,
+    secrets: RefCell<HashSet<String>>,
     breaches: RefCell<Vec<String>>,
     keys_made: Cell<usize>,
 }
@@ -116,9 +120,12 @@ impl World {
             queues: RefCell::default(),
             line: RefCell::new(Simulator::new(line::channels(), seed)),
             trouble: Cell::default(),
+            answers: RefCell::default(),
             faults: RefCell::default(),
             calls: Cell::default(),
+            statements: Cell::default(),
             log: RefCell::default(),
+            secrets: RefCell::default(),
             breaches: RefCell::default(),
             keys_made: Cell::new(0),
         }

@@ -146,11 +146,11 @@ impl World {
         let to = ToLine { path: &path, deadline: call.deadline };
         let answer = self.call_out(to, || self.hand_to_line(call)).await?;
         match answer {
-            LineAnswer::Reply(reply) => Ok(read_answer(reply)),
+            LineAnswer::Reply(reply) => Ok(self.read_answer(reply)),
             LineAnswer::Delayed { reply, ms } => {
                 let at = sent_at + i64::try_from(ms).unwrap_or(i64::MAX);
                 self.clock.sleep_until(at.min(deadline)).await;
-                if at < deadline { Ok(read_answer(reply)) } else { Err(no_answer("too late")) }
+                if at < deadline { Ok(self.read_answer(reply)) } else { Err(no_answer("too late")) }
             }
             LineAnswer::TimedOut => {
                 self.clock.sleep_until(deadline).await;
@@ -160,9 +160,36 @@ impl World {
         }
     }
 
+    fn read_answer(&self, reply: http::Response<Vec<u8>>) -> Answer {
+        let (parts, body) = reply.into_parts();
+        self.overhear_json(&body);
+        let mut answer = Answer { status: parts.status, headers: http::HeaderMap::new(), body };
+        for name in ANSWER_HEADERS {
+            if let Some(value) = parts.headers.get(&name) {
+                answer.headers.insert(name, value.clone());
+            }
+        }
+        answer
+    }
+
     /// From now on calls to LINE meet this trouble.
     pub fn disturb_line(&self, trouble: Trouble) {
         self.trouble.set(trouble);
+    }
+
+    /// The next call to this path is answered with this status and body, and nothing is done: for what the stand-in
+    /// says at another time only. It does not stand among the stand-in's calls.
+    pub fn answer_next_call(&self, path: &str, status: http::StatusCode, body: &str) {
+        self.answers.borrow_mut().push((path.to_owned(), status, body.to_owned()));
+    }
+
+    fn planned_answer(&self, path: &str) -> Option<LineAnswer> {
+        let mut answers = self.answers.borrow_mut();
+        let place = answers.iter().position(|(planned, ..)| planned == path)?;
+        let (_, status, body) = answers.remove(place);
+        let mut reply = http::Response::new(body.into_bytes());
+        *reply.status_mut() = status;
+        Some(LineAnswer::Reply(reply))
     }
 
     fn trouble(&self, path: &str) {
@@ -184,6 +211,9 @@ impl World {
             self.breach(format!("a call to {}", call.url));
             return Err(no_answer("not LINE"));
         }
+        if let Some(answer) = self.planned_answer(path_of(&call.url)) {
+            return Ok(answer);
+        }
         self.trouble(path_of(&call.url));
         let mut request = http::Request::new(call.body);
         *request.method_mut() = call.method;
@@ -204,17 +234,6 @@ pub fn webhook_request(delivery: &WebhookDelivery) -> Request {
 
 fn path_of(url: &str) -> &str {
     url.strip_prefix(LINE).and_then(|rest| rest.split('?').next()).unwrap_or_default()
-}
-
-fn read_answer(reply: http::Response<Vec<u8>>) -> Answer {
-    let (parts, body) = reply.into_parts();
-    let mut answer = Answer { status: parts.status, headers: http::HeaderMap::new(), body };
-    for name in ANSWER_HEADERS {
-        if let Some(value) = parts.headers.get(&name) {
-            answer.headers.insert(name, value.clone());
-        }
-    }
-    answer
 }
 
 fn no_answer(why: &str) -> PlatformError {

@@ -10,6 +10,9 @@ use enishi::{
 
 use crate::{World, database::Refused, fault::Point, queue, rsa};
 
+/// Statements that D1 runs for one invocation of a Worker on the paid plan.
+const MAX_STATEMENTS: u32 = 1_000;
+
 impl Platform for World {
     fn now(&self) -> UnixMillis {
         self.clock.now()
@@ -29,10 +32,12 @@ impl Platform for World {
     }
 
     async fn batch(&self, on: &Database, statements: Vec<Statement>) -> Result<Vec<Outcome>, PlatformError> {
+        let number = u32::try_from(statements.len()).unwrap_or(u32::MAX);
         self.count(|calls| {
             calls.batches += 1;
-            calls.statements += u32::try_from(statements.len()).unwrap_or(u32::MAX);
+            calls.statements += number;
         });
+        self.count_statements(number)?;
         self.call(Point::Database, || self.run_batch(on, &statements)).await
     }
 
@@ -96,6 +101,21 @@ impl Platform for World {
 }
 
 impl World {
+    /// D1 refuses what an invocation asks beyond its limit ("Limits", queries per Worker invocation).
+    fn count_statements(&self, number: u32) -> Result<(), PlatformError> {
+        let before = self.statements.get();
+        let after = before.saturating_add(number);
+        self.statements.set(after);
+        if after <= MAX_STATEMENTS {
+            return Ok(());
+        }
+        let why = format!("more than {MAX_STATEMENTS} statements in one invocation");
+        if before <= MAX_STATEMENTS {
+            self.breach(why.clone());
+        }
+        Err(PlatformError::Database(why))
+    }
+
     fn run_batch(&self, on: &Database, statements: &[Statement]) -> Result<Vec<Outcome>, PlatformError> {
         if *on != Database::default() {
             return Err(PlatformError::Database(format!("no database is bound as {}", on.binding())));

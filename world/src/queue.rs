@@ -2,7 +2,10 @@
 //!
 //! Limits are those of Queues' documentation ("Limits"). Not here: who consumes (`consumer.rs`).
 
-use enishi::store;
+use enishi::{
+    store,
+    time::{HOUR, SECOND},
+};
 
 use crate::{World, random::Random};
 
@@ -51,6 +54,14 @@ impl From<store::Queue> for Line {
 }
 
 impl Line {
+    /// `retry_delay` of `wrangler.toml`, in milliseconds.
+    pub(crate) fn retry_delay(self) -> i64 {
+        match self {
+            Self::Webhooks | Self::Sends => 5 * SECOND,
+            Self::Dead => HOUR,
+        }
+    }
+
     /// `max_batch_size` and `max_retries` of `wrangler.toml`.
     fn limits(self) -> (usize, u32) {
         match self {
@@ -216,7 +227,7 @@ mod tests {
         let mut queues = Queues::default();
         let mut random = Random::new(1);
         queues.put(Line::Webhooks, "x", 0, &mut random);
-        for _ in 0..21 {
+        for _ in 0..101 {
             let message = queues.take(None, 0, &mut random).unwrap().remove(0);
             assert_eq!(message.line, Line::Webhooks);
             queues.retry(message, 0);

@@ -72,7 +72,7 @@ Three things to try:
 
   1. Open {shop}/ and log in with the green LINE button.
   2. Open {line}/sim/ to see each user's chat; follow, block, write a message.
-  3. Make the members of the demo shop hear from it:
+  3. Open {shop}/staff, make yourself a gold member and send: your chat shows it. The same by the API:
 
      key=$(sed -n 's/.*\"api_key\": \"\\(.*\\)\".*/\\1/p' target/run/demo.json)
      curl {edge}/v1/sends -H \"authorization: Bearer $key\" \\

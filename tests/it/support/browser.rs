@@ -187,3 +187,12 @@ pub(crate) fn query(url: &str) -> impl Fn(&str) -> Option<String> + use<> {
     let pairs: BTreeMap<String, String> = Url::parse(url).unwrap().query_pairs().into_owned().collect();
     move |name| pairs.get(name).cloned()
 }
+
+/// A URL that lost these parameters on its way through the browser.
+pub(crate) fn without(url: &str, lost: &[&str]) -> String {
+    let mut url = Url::parse(url).unwrap();
+    let kept: Vec<_> =
+        url.query_pairs().into_owned().filter(|(name, _)| !lost.contains(&name.as_str())).collect();
+    url.query_pairs_mut().clear().extend_pairs(kept);
+    url.into()
+}

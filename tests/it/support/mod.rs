@@ -4,12 +4,15 @@ mod browser;
 mod shop;
 mod stage;
 
-pub(crate) use browser::{Browser, Consent, query};
+pub(crate) use browser::{Browser, Consent, query, without};
 pub(crate) use shop::{Login, Shop, form};
 pub(crate) use stage::{Stage, json_body, webhook};
 
 /// Sending multicasts at LINE.
 pub(crate) const MULTICAST: &str = "/v2/bot/message/multicast";
+
+/// Obtaining a channel access token.
+pub(crate) const CHANNEL_TOKEN: &str = "/oauth2/v3/token";
 
 /// Exchanging LINE's login code.
 pub(crate) const LINE_TOKEN: &str = "/oauth2/v2.1/token";
