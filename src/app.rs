@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 
 use http::{Method, StatusCode, header};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -124,6 +125,18 @@ fn percent_decoded(text: &str) -> Option<String> {
     percent_encoding::percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
+/// The log line of a request: the route's pattern, never the path, which names members.
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    event: &'static str,
+    host: &'a str,
+    method: &'a str,
+    route: &'static str,
+    status: u16,
+    reason: Option<&'static str>,
+    ms: i64,
+}
+
 /// Answers a request and logs it once.
 pub async fn serve<P: Platform>(cx: Context<'_, P>, request: Request) -> Reply {
     let began = cx.platform.now();
@@ -133,15 +146,16 @@ pub async fn serve<P: Platform>(cx: Context<'_, P>, request: Request) -> Reply {
     if request.method == Method::HEAD {
         reply.body = Vec::new();
     }
-    cx.platform.log(&json!({
-        "event": "request",
-        "host": request.host(),
-        "method": request.method.as_str(),
-        "route": pattern,
-        "status": reply.status.as_u16(),
-        "reason": reply.reason,
-        "ms": cx.platform.now() - began,
-    }));
+    let line = RequestLine {
+        event: "request",
+        host: &request.host(),
+        method: request.method.as_str(),
+        route: pattern,
+        status: reply.status.as_u16(),
+        reason: reply.reason,
+        ms: cx.platform.now() - began,
+    };
+    cx.platform.log(&serde_json::to_string(&line).unwrap_or_default());
     reply
         .with(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")
         .with(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
@@ -384,13 +398,13 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
             Ok(Job::Expand { .. } | Job::Deliver { .. }) => Disposition::Done,
             Ok(Job::WebhookInbox { account, inbox_id }) => {
                 let again = webhook::Body::Inbox(inbox_id.clone());
-                match webhook::apply_one(cx, account.clone(), again).await {
+                match webhook::apply_at_last(cx, account.clone(), again).await {
                     Disposition::Done => Disposition::Done,
                     Disposition::Retry { .. } => webhook::give_up(cx, &account, &inbox_id).await,
                 }
             }
             Ok(Job::Webhook { account, body: raw, .. }) => {
-                match webhook::apply_one(cx, account, webhook::Body::Here(raw)).await {
+                match webhook::apply_at_last(cx, account, webhook::Body::Here(raw)).await {
                     Disposition::Done => Disposition::Done,
                     Disposition::Retry { .. } => bury(cx, "queue", "retries_exhausted", body).await,
                 }

@@ -101,8 +101,8 @@ pub struct SigningKey {
     pub private_jwk: SecretText,
 }
 
-/// One line of the log: a JSON object. Ids of ours only: never LINE user ids, tokens, names or addresses.
-pub type LogLine<'a> = &'a serde_json::Value;
+/// One line of the log: a JSON object as text. Ids of ours only: never LINE user ids, tokens, names or addresses.
+pub type LogLine<'a> = &'a str;
 
 /// What the product asks of the world around it.
 #[expect(async_fn_in_trait, reason = "a worker has one thread, so nobody needs these futures to be Send")]
@@ -218,7 +218,7 @@ impl<P> Copy for Context<'_, P> {}
 impl<P: Platform> Context<'_, P> {
     /// Logs a failure of ours where it is handled.
     pub(crate) fn log_failure(&self, what: &'static str, error: &PlatformError) {
-        self.platform
-            .log(&serde_json::json!({ "event": what, "reason": error.reason(), "error": error.to_string() }));
+        let line = serde_json::json!({ "event": what, "reason": error.reason(), "error": error.to_string() });
+        self.platform.log(&line.to_string());
     }
 }

@@ -119,6 +119,15 @@ struct Unsend {
 }
 
 impl Event {
+    /// Bytes of the text that it carries.
+    #[must_use]
+    pub fn text_length(&self) -> usize {
+        match &self.kind {
+            Kind::Message { text: Some(text), .. } => text.len(),
+            _ => 0,
+        }
+    }
+
     /// Reads one event; `None` if it has not even an id and a time.
     #[must_use]
     pub fn read(event: &str) -> Option<Self> {

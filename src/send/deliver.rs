@@ -23,7 +23,8 @@ use crate::{
 /// How long a claim holds, in milliseconds: longer than the calls of a whole batch may take.
 const LEASE: i64 = MINUTE;
 
-/// Calls to LINE that run at once; Workers allow six connections.
+/// Calls to LINE that run at once; Workers allow six connections. A queue batch holds no more chunks than this, so that
+/// each call starts with its own rate slot however slow LINE answers.
 const AT_ONCE: usize = 6;
 
 /// From this age on an unknown outcome stays unknown, in milliseconds: LINE forgets a retry key after 24 h, and a

@@ -16,8 +16,11 @@ use crate::{
     time::{MINUTE, UnixMillis},
 };
 
-/// Events that go in one batch: their JSON stays far below the 2 MB that D1 takes as one value.
+/// Events that go in one batch at most.
 const EVENTS_PER_BATCH: usize = 500;
+
+/// Bytes of text that go in one batch: D1 takes 2 MB as one value, and JSON makes text grow, rarely more than twice.
+const TEXT_PER_BATCH: usize = 500_000;
 
 /// Batches that one group may take: enough to find some poison events by halving, far below the 1,000 statements of an
 /// invocation.
@@ -25,6 +28,9 @@ const MAX_BATCHES: usize = 60;
 
 /// How long a delivery waits before it is tried again, in seconds.
 const RETRY_AFTER: u32 = 30;
+
+/// How often a delivery is tried before it is buried.
+const LAST_TRIES: usize = 2;
 
 /// Inbox rows that one tick puts on the queue again.
 const DRAINED_PER_TICK: i64 = 100;
@@ -70,11 +76,16 @@ pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -
     dispositions
 }
 
-/// Applies one delivery, of which it is not known any more when it was received.
-pub async fn apply_one<P: Platform>(cx: Context<'_, P>, account: AccountId, body: Body) -> Disposition {
-    let received = Received { account, received_at: cx.platform.now(), body };
-    let dispositions = apply(cx, vec![received]).await;
-    dispositions.first().copied().unwrap_or(Disposition::Retry { seconds: RETRY_AFTER })
+/// Applies one delivery on which its queue gave up; twice if need be, so that one mishap of a store does not bury it.
+pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, account: AccountId, body: Body) -> Disposition {
+    let delivery = [Received { account, received_at: cx.platform.now(), body }];
+    for _ in 0..LAST_TRIES {
+        let mut failed = [false];
+        if apply_group(cx, &delivery, &mut failed).await.is_ok() && failed == [false] {
+            return Disposition::Done;
+        }
+    }
+    Disposition::Retry { seconds: RETRY_AFTER }
 }
 
 /// Applies the deliveries of one account; `failed` learns which are to be tried again.
@@ -94,7 +105,7 @@ async fn apply_group<P: Platform>(
         }
     }
     if let Some(account) = &account {
-        for some in events.chunks(EVENTS_PER_BATCH) {
+        for some in batches(&events) {
             apply_events(cx, account, some, failed).await;
         }
     }
@@ -130,6 +141,23 @@ async fn read<P: Platform>(
         }
     }
     Ok(events)
+}
+
+/// Events in groups that one batch takes.
+fn batches(events: &[Placed]) -> Vec<&[Placed]> {
+    let mut groups = Vec::new();
+    let mut rest = events;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(EVENTS_PER_BATCH).take_while(|placed| {
+            bytes += placed.event.text_length();
+            bytes <= TEXT_PER_BATCH
+        });
+        let (group, others) = rest.split_at(fits.count().max(1));
+        groups.push(group);
+        rest = others;
+    }
+    groups
 }
 
 /// One batch for all; where that fails, each half alone, until the event that fails it is found. In an outage every

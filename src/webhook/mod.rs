@@ -7,5 +7,5 @@ mod apply;
 mod effect;
 mod receive;
 
-pub use apply::{Body, Received, apply, apply_one, drain_inbox, give_up};
+pub use apply::{Body, Received, apply, apply_at_last, drain_inbox, give_up};
 pub use receive::receive;

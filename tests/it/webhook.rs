@@ -531,3 +531,83 @@ fn a_corrected_bot_counts_for_the_next_delivery() {
     world.run_queues();
     assert_eq!(friend_state(&stage, &user)["friend"], true);
 }
+
+#[test]
+fn a_poison_event_in_a_full_batch_stays_within_the_statements_of_an_invocation() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    world.execute(POISON);
+    let user = stage.person("花子");
+    for at in 0..100 {
+        let text = |n: i32| if (at, n) == (0, 0) { "poison" } else { "hi" };
+        let events: Vec<Value> = (0..5).map(|n| message(&user, &format!("{at}-{n}"), text(n), 1)).collect();
+        assert_eq!(world.answer(webhook(&delivery(&Value::from(events)))).status, 200);
+    }
+    world.reset_calls();
+    world.run_queues();
+    world.settle(3 * HOUR);
+    assert_eq!(stage.count("chat_messages"), 499);
+    assert_eq!(stage.count("dead_letters"), 1);
+}
+
+#[test]
+fn a_full_batch_of_long_messages_is_applied_without_d1s_refusal() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let user = stage.person("花子");
+    let text = "あ".repeat(5_000);
+    for at in 0..100 {
+        let events: Vec<Value> = (0..2).map(|n| message(&user, &format!("{at}-{n}"), &text, 1)).collect();
+        assert_eq!(world.answer(webhook(&delivery(&Value::from(events)))).status, 200);
+    }
+    world.run_queues();
+    assert_eq!(stage.count("chat_messages"), 200);
+    world.settle(3 * HOUR);
+}
+
+#[test]
+fn a_large_delivery_whose_last_try_comes_just_after_the_outage_is_applied() {
+    for secs in (50 * 60..53 * 60).step_by(15) {
+        let stage = Stage::new(1);
+        let (world, user) = (&stage.world, stage.person("花子"));
+        let events =
+            json!([event("follow", &user, "E1", 1_000), message(&user, "1", &"あ".repeat(40_000), 2_000)]);
+        assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+        world.fail_always(Point::Database, Fault::Refused);
+        world.settle(secs * SECOND);
+        world.end_faults();
+        world.settle(2 * HOUR);
+        assert_eq!(stage.count("dead_letters"), 0, "{secs} s");
+        assert_eq!(stage.count("line_users WHERE friend = 1"), 1);
+    }
+}
+
+#[test]
+fn a_single_failure_of_the_last_try_does_not_bury_what_could_be_applied() {
+    let stage = Stage::new(1);
+    let (world, user) = (&stage.world, stage.person("花子"));
+    let events = json!([event("follow", &user, "E1", 1_000)]);
+    assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+    world.fail_always(Point::Database, Fault::Refused);
+    for _ in 0..101 {
+        world.run_queue(enishi::store::Queue::Webhooks);
+        world.advance(30 * SECOND);
+    }
+    world.end_faults();
+    // The outage ends while the dead letters' consumer is at work.
+    world.fail_next(Point::Database, Fault::Refused, 1);
+    world.settle(2 * HOUR);
+    assert_eq!(stage.count("dead_letters"), 0);
+    assert_eq!(stage.count("line_users WHERE friend = 1"), 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_buried_once_although_its_delivery_is_tried_again() {
+    let stage = Stage::new(1);
+    let (world, user) = (&stage.world, stage.person("花子"));
+    world.execute(POISON);
+    let events = json!([{ "type": "broken" }, message(&user, "1", "poison", 1)]);
+    assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
+    world.settle(3 * HOUR);
+    assert_eq!(stage.count("dead_letters"), 2);
+}

@@ -66,7 +66,7 @@ impl Line {
     fn limits(self) -> (usize, u32) {
         match self {
             Self::Webhooks => (100, 100),
-            Self::Sends => (10, 100),
+            Self::Sends => (6, 100),
             Self::Dead => (50, 100),
         }
     }
