@@ -140,9 +140,7 @@ pub async fn put<P: Platform>(cx: Context<'_, P>, request: &Request, host: &str)
     let (config, drawn) = configuration(cx, wanted, before.as_ref()).await?;
     let mut ids = HashSet::new();
     if !config.clients.iter().all(|client| ids.insert(&client.id)) {
-        return Err(ApiError::invalid_request(
-            "two clients have the same client_id, or the same name and no client_id",
-        ));
+        return Err(ApiError::invalid_request("two clients have the same client_id"));
     }
     let text = serde_json::to_string(&config).map_err(|e| PlatformError::Stored(e.to_string()))?;
     // (5)
@@ -227,8 +225,13 @@ fn check(wanted: &Put, host: &str) -> Result<(), ApiError> {
     if wanted.api_key.as_ref().is_some_and(|key| !is_strong(key)) {
         return refuse("api_key has at least 32 unreserved characters; leave it out to have one drawn");
     }
+    let mut names = HashSet::new();
     for client in &wanted.clients {
         check_client(client, host)?;
+        let id = client.client_id.as_ref().map_or(("name", client.name.as_str()), |id| ("id", id.as_str()));
+        if !names.insert(id) {
+            return refuse("two clients have the same client_id, or the same name and no client_id");
+        }
     }
     Ok(())
 }

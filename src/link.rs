@@ -196,7 +196,7 @@ impl Wanted<'_> {
             .flat_map(|one| {
                 [
                     in_the_way(format!(
-                        "UPDATE sessions SET ended_at = ?4 WHERE account = ?1 AND ended_at IS NULL \
+                        "UPDATE sessions INDEXED BY sessions_by_line_user SET ended_at = ?4 WHERE account = ?1 AND ended_at IS NULL \
                          AND line_user IN (SELECT line_user FROM links WHERE {one} AND {IN_THE_WAY})"
                     ))
                     .bind(now),

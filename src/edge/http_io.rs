@@ -41,10 +41,10 @@ pub(super) async fn read(mut request: worker::Request) -> Result<Request> {
     })
 }
 
-/// A header as the runtime hands it over: one character for each byte.
+/// A header as the runtime hands it over: decoded as UTF-8, whatever else was sent replaced. The bytes are kept, so that
+/// a cookie that is no ASCII spoils only itself.
 fn header_value(value: &str) -> Option<HeaderValue> {
-    let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-    HeaderValue::from_bytes(&bytes?).ok()
+    HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
 /// A body whose length was not announced: read piece by piece, and given up where it becomes too large.

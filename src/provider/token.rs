@@ -208,7 +208,7 @@ async fn redeem<P: Platform>(
     .bind(&access_token.digest())
     .bind(now + LIFETIME);
     let revoke = Statement::new(
-        "UPDATE access_tokens SET revoked_at = ?4 WHERE account = ?1 AND code_digest = ?2 AND revoked_at IS NULL \
+        "UPDATE access_tokens INDEXED BY access_tokens_by_code SET revoked_at = ?4 WHERE account = ?1 AND code_digest = ?2 AND revoked_at IS NULL \
            AND EXISTS (SELECT 1 FROM codes WHERE account = ?1 AND digest = ?2 AND client_id = ?5 \
                        AND spent_by IS NOT NULL AND spent_by <> ?3)",
     )

@@ -166,12 +166,13 @@ impl Batch {
         )
         .bind(&self.account.id)
         .bind(&self.send)
-        .bind(serde_json::to_string(chunks).unwrap_or_default())
+        .bind_json(chunks)
         .bind(self.token.as_str())
         .bind(now + LEASE)
         .bind(now)
         .bind((now + MAX_WAIT).0 * 1_000);
-        let claimed = "(SELECT count(*) FROM chunks WHERE account = ?1 AND send = ?2 AND claimed_by = ?3 AND state = 'open')";
+        let claimed = "(SELECT count(*) FROM chunks WHERE account = ?1 AND send = ?2 \
+             AND chunk IN (SELECT value FROM json_each(?5)) AND claimed_by = ?3 AND state = 'open')";
         let slots = Statement::compiled(format!(
             "INSERT INTO rates (account, endpoint, next_at) VALUES (?1, 'multicast', ?4 + {SPACING} * {claimed}) \
              ON CONFLICT (account, endpoint) DO UPDATE SET next_at = max(next_at, ?4) + {SPACING} * {claimed} \
@@ -180,7 +181,8 @@ impl Batch {
         .bind(&self.account.id)
         .bind(&self.send)
         .bind(self.token.as_str())
-        .bind(now.0 * 1_000);
+        .bind(now.0 * 1_000)
+        .bind_json(chunks);
         let messages = Statement::new("SELECT messages FROM sends WHERE account = ?1 AND id = ?2")
             .bind(&self.account.id)
             .bind(&self.send);
@@ -192,7 +194,7 @@ impl Batch {
             (claimed.rows::<Chunk>()?, slot.first::<Slot>()?, messages.first::<Messages>()?);
         let (Some(slot), Some(Messages { messages })) = (slot, messages) else { return Ok(Claim::Nothing) };
         #[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 are below 2^53")]
-        let starts_at = UnixMillis((slot.starts_at / 1_000.0) as i64);
+        let starts_at = UnixMillis((slot.starts_at / 1_000.0).ceil() as i64);
         Ok(match (chunks.is_empty(), starts_at - now) {
             (true, wait) if wait > MAX_WAIT => Claim::TooEarly(wait),
             (true, _) => Claim::Nothing,
@@ -214,7 +216,7 @@ impl Batch {
             }
         };
         let attempts = (0_i64..).zip(&claimed.chunks).map(|(place, chunk)| {
-            let starts_at = claimed.starts_at + (place * SPACING / 1_000 + 1);
+            let starts_at = claimed.starts_at + (place * SPACING + 999) / 1_000;
             self.attempt_one(cx, chunk, &claimed.messages, token.as_ref(), starts_at)
         });
         let attempts: Vec<_> = stream::iter(attempts).buffer_unordered(AT_ONCE).collect().await;
@@ -281,6 +283,8 @@ impl Batch {
     ) -> Result<(Vec<Statement>, Option<i64>), PlatformError> {
         let earlier_unknown = chunk.first_attempt_at < self.claimed_at;
         let later = backoff(now - chunk.first_attempt_at);
+        // Each time that LINE has it not is a generation: what is refused again and again is tried less and less.
+        let patience = SECOND << chunk.generation.clamp(0, 9);
         let unknown = || (vec![self.again(chunk, now + later)], Some(later));
         let not_accepted = |wait| {
             let again =
@@ -290,11 +294,11 @@ impl Batch {
         Ok(match attempt {
             Attempt::Nobody => (self.accepted(chunk, None, now), None),
             Attempt::TooOld => (vec![self.closed(chunk, "unresolved", "outcome_unknown")], None),
-            Attempt::NotMade => not_accepted(10 * SECOND),
+            Attempt::NotMade => not_accepted(10 * patience),
             Attempt::Judged(verdict) => match verdict {
                 Verdict::Accepted { request_id } => (self.accepted(chunk, request_id.as_deref(), now), None),
                 Verdict::Unknown => unknown(),
-                Verdict::TokenRefused => not_accepted(SECOND),
+                Verdict::TokenRefused => not_accepted(patience),
                 Verdict::TooFast => not_accepted(2 * SECOND),
                 // Paused or not, cron finds an attempt of unknown outcome when it is due again.
                 Verdict::MonthlyLimit => ([not_accepted(later).0, vec![self.paused()]].concat(), None),

@@ -71,15 +71,21 @@ pub struct Evidence<'a> {
 /// one piece of evidence for each user: the newest.
 #[must_use]
 pub fn friendships(account: &AccountId, evidence: &[Evidence<'_>]) -> Statement {
+    // An upsert over rows that are there: an UPDATE … FROM would read every LINE user of the account.
     Statement::new(
-        "UPDATE line_users SET friend = e.friend, friendship_at = e.at, friendship_event = e.event_id, \
-           friend_since = CASE WHEN e.friend = 0 THEN NULL WHEN line_users.friend = 1 THEN friend_since ELSE e.at END \
-         FROM (SELECT value ->> 'line_user_id' AS line_user_id, value ->> 'friend' AS friend, value ->> 'at' AS at, \
-                 value ->> 'event_id' AS event_id, value ->> 'claim' AS claim FROM json_each(?2)) e \
-         WHERE account = ?1 AND line_users.line_user_id = e.line_user_id \
-           AND (friendship_at < e.at OR (friendship_at = e.at AND friendship_event < e.event_id)) \
-           AND (e.claim IS NULL OR EXISTS (SELECT 1 FROM webhook_events w \
-                WHERE w.account = ?1 AND w.webhook_event_id = e.event_id AND w.claimed_by = e.claim))",
+        "INSERT INTO line_users (account, line_user_id, subject, created_at, friend, friendship_at, friendship_event, friend_since) \
+         SELECT ?1, u.line_user_id, u.subject, u.created_at, e.value ->> 'friend', e.value ->> 'at', \
+           e.value ->> 'event_id', CASE WHEN e.value ->> 'friend' THEN e.value ->> 'at' END \
+         FROM json_each(?2) e \
+         CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = e.value ->> 'line_user_id' \
+         WHERE e.value ->> 'claim' IS NULL OR EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
+           AND w.webhook_event_id = e.value ->> 'event_id' AND w.claimed_by = e.value ->> 'claim') \
+         ON CONFLICT (account, line_user_id) DO UPDATE SET friend = excluded.friend, \
+           friendship_at = excluded.friendship_at, friendship_event = excluded.friendship_event, \
+           friend_since = CASE WHEN excluded.friend = 0 THEN NULL WHEN line_users.friend = 1 THEN friend_since \
+             ELSE excluded.friendship_at END \
+         WHERE friendship_at < excluded.friendship_at \
+           OR (friendship_at = excluded.friendship_at AND friendship_event < excluded.friendship_event)",
     )
     .bind(account)
     .bind_json(evidence)

@@ -51,7 +51,7 @@ pub fn begin(account: &AccountId, session: &NewSession<'_>, now: UnixMillis) -> 
 #[must_use]
 pub fn end_all(account: &AccountId, subject: &Subject, now: UnixMillis) -> Statement {
     Statement::new(
-        "UPDATE sessions SET ended_at = ?3 WHERE account = ?1 AND ended_at IS NULL \
+        "UPDATE sessions INDEXED BY sessions_by_line_user SET ended_at = ?3 WHERE account = ?1 AND ended_at IS NULL \
          AND line_user = (SELECT id FROM line_users WHERE account = ?1 AND subject = ?2)",
     )
     .bind(account)

@@ -105,8 +105,9 @@ async fn apply_group<P: Platform>(
         }
     }
     if let Some(account) = &account {
+        let mut budget = MAX_BATCHES;
         for some in batches(&events) {
-            apply_events(cx, account, some, failed).await;
+            apply_events(cx, account, some, &mut budget, failed).await;
         }
     }
     let done = group.iter().zip(failed).filter(|(_, failed)| !**failed);
@@ -166,13 +167,13 @@ async fn apply_events<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     events: &[Placed],
+    budget: &mut usize,
     failed: &mut [bool],
 ) {
     let mut batches = vec![events];
-    let mut tried = 0;
     while let Some(batch) = batches.pop() {
-        let outcome = if tried < MAX_BATCHES { apply_batch(cx, account, batch).await } else { Err(None) };
-        tried += 1;
+        let outcome = if *budget > 0 { apply_batch(cx, account, batch).await } else { Err(None) };
+        *budget = budget.saturating_sub(1);
         match outcome {
             Ok(()) => {}
             Err(Some(_)) if batch.len() > 1 => {
