@@ -179,8 +179,10 @@ async fn answer<P: Platform>(cx: Context<'_, P>, request: &Request, route: Optio
     }
     match route.endpoint {
         Endpoint::Health => health(cx).await,
-        Endpoint::Accounts => account::list(cx, request).await.unwrap_or_else(ApiError::into_reply),
-        Endpoint::Account => account::put(cx, request, &route.id).await.unwrap_or_else(ApiError::into_reply),
+        Endpoint::Accounts => account::list(cx, request).await.unwrap_or_else(|error| refusal(cx, error)),
+        Endpoint::Account => {
+            account::put(cx, request, &route.id).await.unwrap_or_else(|error| refusal(cx, error))
+        }
         _ => at_site(cx, request, &route).await,
     }
 }
@@ -214,7 +216,7 @@ async fn at_site<P: Platform>(cx: Context<'_, P>, request: &Request, route: &Rou
     };
     let site = Site::new(account, &request.authority);
     if route.pattern.starts_with("/v1/") {
-        api(cx, site, request, route).await.unwrap_or_else(ApiError::into_reply)
+        api(cx, site, request, route).await.unwrap_or_else(|error| refusal(cx, error))
     } else {
         let answered = browser_or_peer(cx, &site, request, route).await;
         answered.unwrap_or_else(|error| unavailable(cx, request, route, &error))
@@ -277,6 +279,14 @@ fn leniently(query: &str) -> Form {
     Form::parse(query.as_bytes()).unwrap_or_default()
 }
 
+/// The exit of the API; what failed of ours is logged here, since the answer does not say it.
+fn refusal<P: Platform>(cx: Context<'_, P>, error: ApiError) -> Reply {
+    if let Some(cause) = error.cause() {
+        cx.log_failure("unavailable", cause);
+    }
+    error.into_reply()
+}
+
 /// A store of ours failed: nothing is lost, the same request may be made again.
 fn unavailable<P: Platform>(
     cx: Context<'_, P>,
@@ -284,10 +294,10 @@ fn unavailable<P: Platform>(
     route: &Route,
     error: &PlatformError,
 ) -> Reply {
-    cx.log_failure("unavailable", error);
     if route.pattern.starts_with("/v1/") {
-        return ApiError::from(error.clone()).into_reply();
+        return refusal(cx, ApiError::from(error.clone()));
     }
+    cx.log_failure("unavailable", error);
     Page {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: Text { ja: "ただいま混み合っています", en: "We are briefly unavailable" },
@@ -335,7 +345,7 @@ async fn health<P: Platform>(cx: Context<'_, P>) -> Reply {
         Ok(_) => {
             Reply::json(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
         }
-        Err(error) => ApiError::from(error).into_reply(),
+        Err(error) => refusal(cx, ApiError::from(error)),
     }
 }
 
@@ -387,8 +397,8 @@ fn set(dispositions: &mut [Disposition], index: usize, disposition: Disposition)
     }
 }
 
-/// What the queues gave up on. A webhook is tried once more, for what failed it may have been an outage that is over; if
-/// it fails still, it is kept where it can be seen; if even that fails, the outage lasts, and it comes again in an hour.
+/// What the queues gave up on. A webhook is tried again, for what failed it may have been an outage that is over; if it
+/// fails still, it is kept where it can be seen; if even that fails, the outage lasts, and it comes again in an hour.
 /// A send's open rows are found by cron, so nothing of theirs is lost; a delivery that waits in the inbox moves to the
 /// dead letters with its body.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
@@ -398,15 +408,17 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
             Ok(Job::Expand { .. } | Job::Deliver { .. }) => Disposition::Done,
             Ok(Job::WebhookInbox { account, inbox_id }) => {
                 let again = webhook::Body::Inbox(inbox_id.clone());
-                match webhook::apply_at_last(cx, account.clone(), again).await {
-                    Disposition::Done => Disposition::Done,
-                    Disposition::Retry { .. } => webhook::give_up(cx, &account, &inbox_id).await,
+                if webhook::apply_at_last(cx, account.clone(), again).await {
+                    Disposition::Done
+                } else {
+                    buried(cx, webhook::give_up(cx, &account, &inbox_id).await)
                 }
             }
             Ok(Job::Webhook { account, body: raw, .. }) => {
-                match webhook::apply_at_last(cx, account, webhook::Body::Here(raw)).await {
-                    Disposition::Done => Disposition::Done,
-                    Disposition::Retry { .. } => bury(cx, "queue", "retries_exhausted", body).await,
+                if webhook::apply_at_last(cx, account, webhook::Body::Here(raw)).await {
+                    Disposition::Done
+                } else {
+                    bury(cx, "queue", "retries_exhausted", body).await
                 }
             }
             Err(_) => bury(cx, "queue", "unreadable_job", body).await,
@@ -418,8 +430,12 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
 async fn bury<P: Platform>(cx: Context<'_, P>, source: &str, reason: &str, body: &str) -> Disposition {
     let account = Job::parse(body).ok().map(|job| job.account().clone());
     let letter = dead_letter::write(account.as_ref(), source, reason, body, cx.platform.now());
-    match cx.platform.one(&Database::default(), letter).await {
-        Ok(_) => Disposition::Done,
+    buried(cx, cx.platform.one(&Database::default(), letter).await.map(|_| ()))
+}
+
+fn buried<P: Platform>(cx: Context<'_, P>, result: Result<(), PlatformError>) -> Disposition {
+    match result {
+        Ok(()) => Disposition::Done,
         Err(error) => {
             cx.log_failure("dead_letter", &error);
             Disposition::Retry { seconds: DEAD_RETRY_AFTER }

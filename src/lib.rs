@@ -10,7 +10,7 @@
 //! seam       platform  config  channel
 //! cellar     store
 //! languages  line  oauth  rule  web
-//! foundations  secret  time  id
+//! foundations  secret  time  id  batch
 //! ```
 
 #![cfg_attr(
@@ -26,6 +26,7 @@
 
 mod account;
 pub mod app;
+mod batch;
 mod channel;
 pub mod config;
 #[cfg(target_arch = "wasm32")]

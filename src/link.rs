@@ -195,9 +195,9 @@ impl Wanted<'_> {
             .into_iter()
             .flat_map(|one| {
                 [
-                    in_the_way(format!(
-                        "UPDATE sessions INDEXED BY sessions_by_line_user SET ended_at = ?4 WHERE account = ?1 AND ended_at IS NULL \
-                         AND line_user IN (SELECT line_user FROM links WHERE {one} AND {IN_THE_WAY})"
+                    in_the_way(session::end_of(
+                        &format!("SELECT line_user FROM links WHERE {one} AND {IN_THE_WAY}"),
+                        "?4",
                     ))
                     .bind(now),
                     in_the_way(format!(

@@ -13,6 +13,7 @@ use worker::{
 
 use super::{d1, rs256};
 use crate::{
+    batch::groups,
     platform::{Database, LogLine, Outcome, Platform, PlatformError, SigningKey},
     secret::SecretText,
     store::{CacheKey, Job, Queue, Statement},
@@ -28,6 +29,9 @@ const MAX_MESSAGES: usize = 100;
 
 /// Bytes of bodies that are put in one `sendBatch`; Queues take 256 kB with what they add to each message.
 const MAX_BATCH_BYTES: usize = 200_000;
+
+/// Bytes that Queues add to each message.
+const METADATA: usize = 100;
 
 /// The platform of one invocation.
 pub(super) struct Edge {
@@ -124,7 +128,7 @@ impl Platform for Edge {
         for (queue, binding) in [(Queue::Webhooks, "WEBHOOKS"), (Queue::Sends, "SENDS")] {
             let bodies: Vec<String> =
                 jobs.iter().filter(|job| job.queue() == queue).map(Job::to_text).collect();
-            for some in batches(&bodies) {
+            for some in groups(&bodies, MAX_MESSAGES, MAX_BATCH_BYTES, |body| body.len() + METADATA) {
                 self.enqueue_on(binding, some).await?;
             }
         }
@@ -160,23 +164,6 @@ impl Edge {
             many => queue.send_raw_batch(many.iter().map(message)).await.map_err(refused),
         }
     }
-}
-
-/// Bodies in groups that one `sendBatch` takes.
-fn batches(bodies: &[String]) -> Vec<&[String]> {
-    let mut groups = Vec::new();
-    let mut rest = bodies;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take(MAX_MESSAGES).take_while(|body| {
-            bytes += body.len() + 100;
-            bytes <= MAX_BATCH_BYTES
-        });
-        let (group, others) = rest.split_at(fits.count().max(1));
-        groups.push(group);
-        rest = others;
-    }
-    groups
 }
 
 fn outgoing(call: &Call) -> worker::Result<Request> {

@@ -95,12 +95,8 @@ impl Attempt {
         Scope::parse(&self.scope)
     }
 
-    /// Whether LINE's ID token must say when LINE authenticated.
-    pub(super) fn needs_auth_time(&self) -> bool {
-        self.prompt_login || self.max_age.is_some()
-    }
-
-    /// The `max_age` to ask LINE for, in seconds: the client's, or else one that makes LINE say when it authenticated.
+    /// The `max_age` to ask LINE for, in seconds: the client's, or for `prompt=login` one that makes LINE say when it
+    /// authenticated. Where it is asked for, the ID token must say so.
     pub(super) fn max_age_for_line(&self) -> Option<u32> {
         self.max_age
             .or_else(|| self.prompt_login.then(|| u32::try_from(LIFETIME / SECOND).unwrap_or(u32::MAX)))

@@ -200,7 +200,7 @@ async fn at_line<P: Platform>(
     let asked_at = cx.platform.now();
     let auth_time = match token.auth_time {
         Some(auth_time) if auth_time + line::LEEWAY >= attempt.not_before() => auth_time,
-        None if !attempt.needs_auth_time() => asked_at,
+        None if attempt.max_age_for_line().is_none() => asked_at,
         _ => {
             let error = AuthorizationError::LoginRequired;
             return Err(Failure::Client(Box::new(attempt.clone()), error, "authentication_too_old"));

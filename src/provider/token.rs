@@ -83,7 +83,12 @@ impl TokenError {
 pub async fn token<P: Platform>(cx: Context<'_, P>, site: &Site, request: &Request) -> Reply {
     match exchange(cx, site, request).await {
         Ok(answer) => Reply::json(StatusCode::OK, &answer).with(header::PRAGMA, "no-cache"),
-        Err(error) => error.into_reply(),
+        Err(error) => {
+            if let TokenError::Ours(cause) = &error {
+                cx.log_failure("token", cause);
+            }
+            error.into_reply()
+        }
     }
 }
 

@@ -146,7 +146,7 @@ impl Batch {
         }
         #[derive(Deserialize)]
         struct Slot {
-            starts_at: f64,
+            next_at: i64,
         }
         let now = self.claimed_at;
         let claim = Statement::new(
@@ -171,12 +171,12 @@ impl Batch {
         .bind(now + LEASE)
         .bind(now)
         .bind((now + MAX_WAIT).0 * 1_000);
-        let claimed = "(SELECT count(*) FROM chunks WHERE account = ?1 AND send = ?2 \
-             AND chunk IN (SELECT value FROM json_each(?5)) AND claimed_by = ?3 AND state = 'open')";
         let slots = Statement::compiled(format!(
-            "INSERT INTO rates (account, endpoint, next_at) VALUES (?1, 'multicast', ?4 + {SPACING} * {claimed}) \
-             ON CONFLICT (account, endpoint) DO UPDATE SET next_at = max(next_at, ?4) + {SPACING} * {claimed} \
-             RETURNING next_at - {SPACING} * {claimed} AS starts_at"
+            "INSERT INTO rates (account, endpoint, next_at) \
+             VALUES (?1, 'multicast', ?4 + {SPACING} * (SELECT count(*) FROM chunks WHERE account = ?1 AND send = ?2 \
+               AND chunk IN (SELECT value FROM json_each(?5)) AND claimed_by = ?3 AND state = 'open')) \
+             ON CONFLICT (account, endpoint) DO UPDATE SET next_at = max(next_at, ?4) + (excluded.next_at - ?4) \
+             RETURNING next_at"
         ))
         .bind(&self.account.id)
         .bind(&self.send)
@@ -193,8 +193,9 @@ impl Batch {
         let (chunks, slot, messages) =
             (claimed.rows::<Chunk>()?, slot.first::<Slot>()?, messages.first::<Messages>()?);
         let (Some(slot), Some(Messages { messages })) = (slot, messages) else { return Ok(Claim::Nothing) };
-        #[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 are below 2^53")]
-        let starts_at = UnixMillis((slot.starts_at / 1_000.0).ceil() as i64);
+        let taken = SPACING * i64::try_from(chunks.len()).unwrap_or_default();
+        // Rounded up: a slot that begins within this millisecond has not begun yet.
+        let starts_at = UnixMillis((slot.next_at - taken + 999) / 1_000);
         Ok(match (chunks.is_empty(), starts_at - now) {
             (true, wait) if wait > MAX_WAIT => Claim::TooEarly(wait),
             (true, _) => Claim::Nothing,

@@ -32,7 +32,8 @@ struct Send {
 
 /// Freezes the next page: (1) where the send stands is read; (2) chunks, the next place and the state are one batch,
 /// conditional on that place, so that a repeated job continues from the stored row and can neither skip nor double;
-/// a send whose last page left nothing to do is complete in the same batch; (3) the chunks, and the next page if there is one, are put on the queue.
+/// a send whose last page left nothing to do is complete in the same batch; (3) the chunks, and the next page if there
+/// is one, are put on the queue.
 pub async fn expand<P: Platform>(cx: Context<'_, P>, account: &AccountId, send: &SendId) -> Disposition {
     match page(cx, account, send).await {
         Ok(disposition) => disposition,

@@ -14,13 +14,14 @@ pub struct ApiError {
     error: &'static str,
     description: String,
     headers: Vec<(header::HeaderName, String)>,
+    cause: Option<PlatformError>,
 }
 
 impl ApiError {
     /// An error with a stable code and a sentence that says what to do.
     #[must_use]
     pub fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
-        Self { status, error, description: description.into(), headers: Vec::new() }
+        Self { status, error, description: description.into(), headers: Vec::new(), cause: None }
     }
 
     /// 400: the request cannot be understood or breaks a limit.
@@ -56,6 +57,12 @@ impl ApiError {
         self
     }
 
+    /// What failed of ours, for the log: the answer does not say it.
+    #[must_use]
+    pub fn cause(&self) -> Option<&PlatformError> {
+        self.cause.as_ref()
+    }
+
     /// The reply on the wire, with the label that is logged.
     #[must_use]
     pub fn into_reply(self) -> Reply {
@@ -68,12 +75,9 @@ impl ApiError {
 impl From<PlatformError> for ApiError {
     /// Ours, not the caller's: nothing was lost, the same call may be made again.
     fn from(error: PlatformError) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            error.reason(),
-            "a store did not answer; try again in a moment",
-        )
-        .with(header::RETRY_AFTER, "1")
+        let description = "a store did not answer; try again in a moment";
+        let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, error.reason(), description);
+        Self { cause: Some(error), ..refused.with(header::RETRY_AFTER, "1") }
     }
 }
 

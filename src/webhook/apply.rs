@@ -4,10 +4,13 @@
 //! deliveries goes in one batch; if that fails, each half is tried alone, so that one poison event neither blocks nor
 //! fails its neighbours: only its own delivery is tried again, and ends among the dead letters.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::effect::{self, Claimed};
 use crate::{
+    batch::groups,
     config::{self, Account},
     id::{AccountId, Subject},
     line::webhook::{Delivery, Event},
@@ -77,15 +80,18 @@ pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -
 }
 
 /// Applies one delivery on which its queue gave up; twice if need be, so that one mishap of a store does not bury it.
-pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, account: AccountId, body: Body) -> Disposition {
+/// Says whether it is applied.
+pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, account: AccountId, body: Body) -> bool {
     let delivery = [Received { account, received_at: cx.platform.now(), body }];
     for _ in 0..LAST_TRIES {
         let mut failed = [false];
-        if apply_group(cx, &delivery, &mut failed).await.is_ok() && failed == [false] {
-            return Disposition::Done;
+        match apply_group(cx, &delivery, &mut failed).await {
+            Ok(()) if failed == [false] => return true,
+            Ok(()) => {}
+            Err(error) => cx.log_failure("webhook_apply", &error),
         }
     }
-    Disposition::Retry { seconds: RETRY_AFTER }
+    false
 }
 
 /// Applies the deliveries of one account; `failed` learns which are to be tried again.
@@ -106,7 +112,7 @@ async fn apply_group<P: Platform>(
     }
     if let Some(account) = &account {
         let mut budget = MAX_BATCHES;
-        for some in batches(&events) {
+        for some in groups(&events, EVENTS_PER_BATCH, TEXT_PER_BATCH, |placed| placed.event.text_length()) {
             apply_events(cx, account, some, &mut budget, failed).await;
         }
     }
@@ -126,10 +132,12 @@ async fn read<P: Platform>(
     received: &Received,
 ) -> Result<Vec<Event>, PlatformError> {
     let body = match &received.body {
-        Body::Here(body) => Some(body.clone()),
-        Body::Inbox(id) => from_inbox(cx, account, id).await?,
+        Body::Here(body) => Cow::Borrowed(body),
+        Body::Inbox(id) => match from_inbox(cx, account, id).await? {
+            Some(body) => Cow::Owned(body),
+            None => return Ok(Vec::new()),
+        },
     };
-    let Some(body) = body else { return Ok(Vec::new()) };
     let Ok(delivery) = serde_json::from_str::<Delivery>(&body) else {
         bury(cx, account, "unreadable_delivery", &body).await?;
         return Ok(Vec::new());
@@ -142,23 +150,6 @@ async fn read<P: Platform>(
         }
     }
     Ok(events)
-}
-
-/// Events in groups that one batch takes.
-fn batches(events: &[Placed]) -> Vec<&[Placed]> {
-    let mut groups = Vec::new();
-    let mut rest = events;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take(EVENTS_PER_BATCH).take_while(|placed| {
-            bytes += placed.event.text_length();
-            bytes <= TEXT_PER_BATCH
-        });
-        let (group, others) = rest.split_at(fits.count().max(1));
-        groups.push(group);
-        rest = others;
-    }
-    groups
 }
 
 /// One batch for all; where that fails, each half alone, until the event that fails it is found. In an outage every
@@ -199,14 +190,14 @@ async fn apply_batch<P: Platform>(
     account: &Account,
     events: &[Placed],
 ) -> Result<(), Option<PlatformError>> {
-    let claimed: Vec<Claimed> = events.iter().map(|placed| claimed(cx, placed)).collect();
+    let claimed: Vec<Claimed<'_>> = events.iter().map(|placed| claimed(cx, placed)).collect();
     let statements = effect::statements(&account.id, &claimed, cx.platform.now());
     cx.platform.batch(&account.database, statements).await.map(|_| ()).map_err(Some)
 }
 
-fn claimed<P: Platform>(cx: Context<'_, P>, placed: &Placed) -> Claimed {
+fn claimed<'a, P: Platform>(cx: Context<'_, P>, placed: &'a Placed) -> Claimed<'a> {
     Claimed {
-        event: placed.event.clone(),
+        event: &placed.event,
         received_at: placed.received_at,
         claim: crate::id::short(cx.platform.random()),
         fresh: Subject::from_random(cx.platform.random()),
@@ -271,19 +262,14 @@ pub async fn drain_inbox<P: Platform>(cx: Context<'_, P>) -> Result<(), Platform
 }
 
 /// Moves a delivery that could not be applied from the inbox to the dead letters.
-pub async fn give_up<P: Platform>(cx: Context<'_, P>, account: &AccountId, inbox_id: &str) -> Disposition {
-    let moved = async {
-        let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
-        if let Some(body) = from_inbox(cx, &owner, inbox_id).await? {
-            bury(cx, &owner, "retries_exhausted", &body).await?;
-        }
-        forget(cx, &owner.database, &[inbox_id]).await
-    };
-    match moved.await {
-        Ok(()) => Disposition::Done,
-        Err(error) => {
-            cx.log_failure("dead_letter", &error);
-            Disposition::Retry { seconds: 3_600 }
-        }
+pub async fn give_up<P: Platform>(
+    cx: Context<'_, P>,
+    account: &AccountId,
+    inbox_id: &str,
+) -> Result<(), PlatformError> {
+    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
+    if let Some(body) = from_inbox(cx, &owner, inbox_id).await? {
+        bury(cx, &owner, "retries_exhausted", &body).await?;
     }
+    forget(cx, &owner.database, &[inbox_id]).await
 }

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// An event that is to be applied, with what its claim needs.
-#[derive(Debug, Clone)]
-pub(super) struct Claimed {
+#[derive(Debug)]
+pub(super) struct Claimed<'a> {
     /// The event.
-    pub(super) event: Event,
+    pub(super) event: &'a Event,
     /// When its delivery was acknowledged.
     pub(super) received_at: UnixMillis,
     /// Random, so that a second claim of the same event is told from this one.
@@ -77,7 +77,7 @@ struct Message<'a> {
 
 /// The statements of these events: the claims, and the effects that they guard.
 #[must_use]
-pub(super) fn statements(account: &AccountId, events: &[Claimed], now: UnixMillis) -> Vec<Statement> {
+pub(super) fn statements(account: &AccountId, events: &[Claimed<'_>], now: UnixMillis) -> Vec<Statement> {
     let mut seen = Vec::new();
     let mut friendships: HashMap<&LineUserId, Vec<Evidence<'_>>> = HashMap::new();
     let (mut messages, mut unsends) = (Vec::new(), Vec::new());
@@ -136,7 +136,7 @@ fn in_rounds<'a>(friendships: HashMap<&'a LineUserId, Vec<Evidence<'a>>>) -> Vec
     rounds
 }
 
-fn claims(account: &AccountId, events: &[Claimed]) -> Statement {
+fn claims(account: &AccountId, events: &[Claimed<'_>]) -> Statement {
     let claims: Vec<Claim<'_>> = events
         .iter()
         .map(|event| Claim { event_id: &event.event.id, claim: &event.claim, received_at: event.received_at })
