@@ -6,7 +6,8 @@
 //! ```text
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only
 //! app        the hall: picks a room for each request, job and tick
-//! rooms      login  provider  webhook  link  friend  member  segment  send  account
+//! rooms      login  provider  webhook  link  friend  member  segment  send  outbound
+//!            account  client  signing_keys  webhook_endpoint
 //! seam       platform  config  channel
 //! cellar     store
 //! languages  line  oauth  rule  web
@@ -28,6 +29,7 @@ mod account;
 pub mod app;
 mod batch;
 mod channel;
+mod client;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod edge;
@@ -38,13 +40,16 @@ mod link;
 mod login;
 mod member;
 pub mod oauth;
+mod outbound;
 pub mod platform;
 mod provider;
 pub mod rule;
 pub mod secret;
 mod segment;
 mod send;
+mod signing_keys;
 pub mod store;
 pub mod time;
 pub mod web;
 mod webhook;
+mod webhook_endpoint;

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    config::Account,
-    id::{AccountId, LineUserId, MemberId, Subject},
+    config::{Account, Site},
+    id::{LineUserId, MemberId, Subject},
     platform::{Context, Outcome, Platform, PlatformError},
-    store::{CacheKey, Statement, session},
+    store::{
+        CacheKey, Statement,
+        link::{self, Wanted},
+    },
     time::UnixMillis,
     web::{ApiError, Reply, Request, form::Form},
 };
@@ -64,7 +67,7 @@ pub async fn by_subject<P: Platform>(
 ) -> Result<Reply, ApiError> {
     let subject = Subject::parse(sub)?;
     let key = CacheKey::LinkBySubject(account.id.clone(), subject.clone());
-    look_up(cx, account, request, &key, select(&account.id, Some(&subject), None)).await
+    look_up(cx, account, request, &key, link::select(&account.id, Some(&subject), None)).await
 }
 
 /// `GET /v1/links?member_id=`.
@@ -77,7 +80,7 @@ pub async fn by_member<P: Platform>(
     let member = form.value("member_id").ok_or_else(|| ApiError::invalid_request("member_id is missing"))?;
     let member = MemberId::parse(member)?;
     let key = CacheKey::LinkByMember(account.id.clone(), member.clone());
-    look_up(cx, account, request, &key, select(&account.id, None, Some(&member))).await
+    look_up(cx, account, request, &key, link::select(&account.id, None, Some(&member))).await
 }
 
 async fn look_up<P: Platform>(
@@ -118,10 +121,11 @@ struct Put {
 /// `PUT /v1/links/{sub}`: 201 for a new link, 200 for one that was there.
 pub async fn put<P: Platform>(
     cx: Context<'_, P>,
-    account: &Account,
+    site: &Site,
     request: &Request,
     sub: &str,
 ) -> Result<Reply, ApiError> {
+    let account = &*site.account;
     let subject = Subject::parse(sub)?;
     let Put { member_id, replace, consent } = request.json()?;
     let consent = (!consent.is_null()).then(|| consent.to_string());
@@ -130,11 +134,12 @@ pub async fn put<P: Platform>(
     }
     let link_id = crate::id::short(cx.platform.random());
     let wanted = Wanted { account: &account.id, subject: &subject, member: &member_id, link_id: &link_id };
-    let mut statements = if replace { wanted.displace(cx.platform.now()) } else { Vec::new() };
-    statements.push(wanted.insert(consent.as_deref(), cx.platform.now()));
-    statements.push(select(&account.id, Some(&subject), None));
-    statements.push(select(&account.id, None, Some(&member_id)));
-    statements.push(subject_exists(&account.id, &subject));
+    let ending = site.ending(cx.platform.now());
+    let mut statements = if replace { wanted.displace(&ending) } else { Vec::new() };
+    statements.push(wanted.insert(consent.as_deref(), ending.now));
+    statements.push(link::select(&account.id, Some(&subject), None));
+    statements.push(link::select(&account.id, None, Some(&member_id)));
+    statements.push(link::subject_exists(&account.id, &subject));
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     let [displaced @ .., _, of_subject, of_member, known] = outcomes.as_slice() else {
         return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
@@ -146,9 +151,10 @@ pub async fn put<P: Platform>(
     let link = agreed(of_subject, of_member, &subject, &member_id)?;
     let status = if link.link_id == link_id { StatusCode::CREATED } else { StatusCode::OK };
     let mut changed = vec![Ends { sub: subject, member_id }];
-    for outcome in displaced {
+    for outcome in displaced.iter().filter(|outcome| outcome.rows.contains("\"sub\"")) {
         changed.extend(outcome.rows::<Ends>()?);
     }
+    cx.hand_over(&account.id, &outcomes).await;
     forget(cx, account, &changed).await;
     Ok(Reply::json(status, &link.shown()))
 }
@@ -174,89 +180,15 @@ fn agreed(
     }
 }
 
-struct Wanted<'a> {
-    account: &'a AccountId,
-    subject: &'a Subject,
-    member: &'a MemberId,
-    link_id: &'a str,
-}
-
-/// The links that stand in the way of `?2 ↔ ?3`, other than itself.
-const IN_THE_WAY: &str = "account = ?1 AND (member_id = ?3) <> (line_user = \
-    (SELECT id FROM line_users WHERE account = ?1 AND subject = ?2)) \
-    AND EXISTS (SELECT 1 FROM line_users WHERE account = ?1 AND subject = ?2)";
-
-impl Wanted<'_> {
-    /// Moves what stands in the way to the history, if the subject exists, and ends the sessions of who was linked.
-    fn displace(&self, now: UnixMillis) -> Vec<Statement> {
-        let in_the_way =
-            |sql: String| Statement::compiled(sql).bind(self.account).bind(self.subject).bind(self.member);
-        ["line_user = (SELECT id FROM line_users WHERE account = ?1 AND subject = ?2)", "member_id = ?3"]
-            .into_iter()
-            .flat_map(|one| {
-                [
-                    in_the_way(session::end_of(
-                        &format!("SELECT line_user FROM links WHERE {one} AND {IN_THE_WAY}"),
-                        "?4",
-                    ))
-                    .bind(now),
-                    in_the_way(format!(
-                        "INSERT INTO link_history (account, link_id, line_user, member_id, linked_at, consent, ended_at, ended_by) \
-                         SELECT account, link_id, line_user, member_id, linked_at, consent, ?4, 'replaced' \
-                         FROM links WHERE {one} AND {IN_THE_WAY}"
-                    ))
-                    .bind(now),
-                    in_the_way(format!(
-                        "DELETE FROM links WHERE {one} AND {IN_THE_WAY} RETURNING member_id, \
-                         (SELECT u.subject FROM line_users u WHERE u.id = links.line_user) AS sub"
-                    )),
-                ]
-            })
-            .collect()
-    }
-
-    /// Makes the link, unless one side is taken; a link that is there takes the newer consent.
-    fn insert(&self, consent: Option<&str>, now: UnixMillis) -> Statement {
-        Statement::new(
-            "INSERT INTO links (account, line_user, member_id, link_id, linked_at, consent) \
-             SELECT ?1, id, ?3, ?4, ?5, ?6 FROM line_users WHERE account = ?1 AND subject = ?2 \
-             ON CONFLICT (account, line_user) DO UPDATE SET consent = excluded.consent \
-               WHERE member_id = excluded.member_id AND excluded.consent IS NOT NULL \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(self.account)
-        .bind(self.subject)
-        .bind(self.member)
-        .bind(self.link_id)
-        .bind(now)
-        .bind(consent)
-    }
-}
-
 /// `DELETE /v1/links/{sub}`: the link goes to the history, and the customer's sessions and tokens end with it.
-pub async fn delete<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    sub: &str,
-) -> Result<Reply, ApiError> {
+pub async fn delete<P: Platform>(cx: Context<'_, P>, site: &Site, sub: &str) -> Result<Reply, ApiError> {
+    let account = &*site.account;
     let subject = Subject::parse(sub)?;
-    let now = cx.platform.now();
-    let one = "account = ?1 AND line_user = (SELECT id FROM line_users WHERE account = ?1 AND subject = ?2)";
-    let statements = vec![
-        Statement::compiled(format!(
-            "INSERT INTO link_history (account, link_id, line_user, member_id, linked_at, consent, ended_at, ended_by) \
-             SELECT account, link_id, line_user, member_id, linked_at, consent, ?3, 'unlinked' FROM links WHERE {one}"
-        ))
-        .bind(&account.id)
-        .bind(&subject)
-        .bind(now),
-        Statement::compiled(format!("DELETE FROM links WHERE {one} RETURNING member_id, ?2 AS sub"))
-            .bind(&account.id)
-            .bind(&subject),
-        session::end_all(&account.id, &subject, now),
-    ];
+    let ending = site.ending(cx.platform.now());
+    let statements = link::end(&subject, &ending);
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     let ended: Option<Ends> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
+    cx.hand_over(&account.id, &outcomes).await;
     forget(cx, account, &[ended.ok_or_else(|| ApiError::not_found("the link"))?]).await;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
@@ -281,27 +213,4 @@ async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, links: &[End
             }
         }
     }
-}
-
-/// Reads the link of a subject, or of a member.
-fn select(account: &AccountId, subject: Option<&Subject>, member: Option<&MemberId>) -> Statement {
-    let columns = "SELECT u.subject AS sub, l.member_id, u.line_user_id, l.linked_at, l.consent, l.link_id";
-    let (from, id) = match (subject, member) {
-        (Some(subject), _) => (
-            "FROM line_users u JOIN links l ON l.account = u.account AND l.line_user = u.id \
-             WHERE u.account = ?1 AND u.subject = ?2",
-            subject.as_str(),
-        ),
-        (None, member) => (
-            "FROM links l JOIN line_users u ON u.id = l.line_user WHERE l.account = ?1 AND l.member_id = ?2",
-            member.map_or("", MemberId::as_str),
-        ),
-    };
-    Statement::compiled(format!("{columns} {from}")).bind(account).bind(id)
-}
-
-fn subject_exists(account: &AccountId, subject: &Subject) -> Statement {
-    Statement::new("SELECT 1 AS known FROM line_users WHERE account = ?1 AND subject = ?2")
-        .bind(account)
-        .bind(subject)
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     config::Memory,
+    id::AccountId,
     secret::{Keys, SecretText},
-    store::{CacheKey, Job, Statement},
+    store::{CacheKey, Job, Statement, outbox},
     time::UnixMillis,
     web,
 };
@@ -92,13 +93,34 @@ impl Outcome {
     }
 }
 
-/// A private RS256 key and the id under which its public half is published.
-#[derive(Debug, Clone)]
-pub struct SigningKey {
-    /// `kid` in the JWKS (RFC 7517 section 4.5).
-    pub kid: String,
-    /// The private key as a JSON Web Key (RFC 7518 section 6.3).
-    pub private_jwk: SecretText,
+/// A limit against abuse at the door. It is counted where the request arrives, so that it is rough, and costs no store
+/// call (Workers rate limiting binding).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Requests of one client from one address at `/token`, `/par` and `/revoke`.
+    ClientRequests,
+    /// Failed authentications of one client from one address.
+    ClientFailures,
+}
+
+impl Limit {
+    /// The binding in `wrangler.toml`.
+    #[must_use]
+    pub fn binding(self) -> &'static str {
+        match self {
+            Self::ClientRequests => "CLIENT_REQUESTS",
+            Self::ClientFailures => "CLIENT_FAILURES",
+        }
+    }
+
+    /// How many pass in a minute.
+    #[must_use]
+    pub fn per_minute(self) -> u32 {
+        match self {
+            Self::ClientRequests => 6_000,
+            Self::ClientFailures => 10,
+        }
+    }
 }
 
 /// One line of the log: a JSON object as text. Ids of ours only: never LINE user ids, tokens, names or addresses.
@@ -140,8 +162,25 @@ pub trait Platform {
     /// Makes an RSA 2048 key for RS256; answers the private key as a JWK.
     async fn generate_rs256(&self) -> Result<SecretText, PlatformError>;
 
-    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 7518 section 3.3).
-    async fn sign_rs256(&self, key: &SigningKey, input: &[u8]) -> Result<Vec<u8>, PlatformError>;
+    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 7518 section 3.3). The key is a private JWK; `kid` names it to
+    /// whoever keeps it imported.
+    async fn sign_rs256(
+        &self,
+        kid: &str,
+        private_jwk: &SecretText,
+        input: &[u8],
+    ) -> Result<Vec<u8>, PlatformError>;
+
+    /// Whether a signature is that of `input` under a public JWK.
+    async fn verify_rs256(
+        &self,
+        public_jwk: &serde_json::Value,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, PlatformError>;
+
+    /// Whether one more may pass under a limit; `key` is whose. A limit that cannot be asked lets pass.
+    async fn allow(&self, limit: Limit, key: &str) -> bool;
 
     /// Runs one statement and answers its rows.
     async fn rows<T: DeserializeOwned>(
@@ -216,6 +255,17 @@ impl<P> Clone for Context<'_, P> {
 impl<P> Copy for Context<'_, P> {}
 
 impl<P: Platform> Context<'_, P> {
+    /// Enqueues what a batch came to owe the shop; what the queue refuses, cron finds.
+    pub(crate) async fn hand_over(&self, account: &AccountId, outcomes: &[Outcome]) {
+        let jobs = outbox::owed(account, outcomes);
+        if jobs.is_empty() {
+            return;
+        }
+        if let Err(error) = self.platform.enqueue(&jobs).await {
+            self.log_failure("outbox", &error);
+        }
+    }
+
     /// Logs a failure of ours where it is handled.
     pub(crate) fn log_failure(&self, what: &'static str, error: &PlatformError) {
         let line = serde_json::json!({ "event": what, "reason": error.reason(), "error": error.to_string() });

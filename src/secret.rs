@@ -109,6 +109,8 @@ pub enum Purpose {
     Attempt,
     /// A login attempt's `state`, in the URL.
     State,
+    /// What waits to be told to the shop, in D1.
+    Outbox,
 }
 
 impl Purpose {
@@ -118,6 +120,7 @@ impl Purpose {
             Self::SigningKey => b"enishi signing key",
             Self::Attempt => b"enishi login attempt",
             Self::State => b"enishi login state",
+            Self::Outbox => b"enishi outbox",
         }
     }
 }
@@ -193,6 +196,12 @@ impl Keys {
         let key = derive(&self.current, label.as_bytes());
         SecretText(URL_SAFE_NO_PAD.encode(hmac_sha256(&*key, secret.as_bytes())))
     }
+}
+
+/// The SHA-256 of public bytes as standard base64: what a Content Security Policy names.
+#[must_use]
+pub fn sha256_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(bytes))
 }
 
 /// HMAC-SHA256 (RFC 2104) of a message.

@@ -3,6 +3,7 @@
  *
  *   GET /login/line   starts a login; also the endpoint for logins that others initiate (OIDC Core, section 4)
  *   GET /callback     ends it: the member that Enishi names is logged in, a new customer is registered and linked
+ *   POST /logout      ends the session here and at Enishi (RP-Initiated Logout)
  *   POST /mypage/unlink
  */
 
@@ -61,19 +62,33 @@ export async function finish(visit) {
   if (!login && visit.member) return seeOther("/mypage");
   if (!login) throw new Refused(400, "expired");
   // 2. The stock client does all the checking.
-  let claims;
+  let finished;
   try {
-    claims = await visit.shop.oidc.finish(visit.url.search, login);
+    finished = await visit.shop.oidc.finish(visit.url.search, login);
   } catch (error) {
     return refused(visit, error);
   }
   // 3. Find the member or make one, and log in under a new session id.
-  const member = await memberOf(visit, claims, login);
+  const member = await memberOf(visit, finished.claims, login);
   merge(member.cart, visit.session.cart);
   visit.session.cart = {};
   visit.shop.store.save();
-  visit.logIn(member.id);
+  visit.logIn(member.id, finished.idToken);
   return seeOther(login.target);
+}
+
+/** POST `/logout`: here, and at Enishi too, or the next login would need no word of the customer's. */
+export async function leave(visit) {
+  const { idToken } = visit.session;
+  const { oidc, origin, log } = visit.shop;
+  visit.logOut();
+  if (!idToken) return seeOther("/");
+  try {
+    return seeOther(await oidc.leave(idToken, `${origin}/`));
+  } catch (error) {
+    log("logout", error);
+    return seeOther("/");
+  }
 }
 
 /** POST `/mypage/unlink`: the link ends, the member stays logged in. */

@@ -57,7 +57,8 @@ export class OpenIdConnect {
    *
    * @param {string} search  the query string that arrived at the redirect URI
    * @param {Login} login
-   * @returns {Promise<import("openid-client").IDToken>} the claims
+   * @returns {Promise<{claims: import("openid-client").IDToken, idToken: string}>} who it is, and the token that says so,
+   *   which is shown again at logout
    */
   async finish(search, login) {
     const provider = await this.#discovered();
@@ -69,7 +70,18 @@ export class OpenIdConnect {
       pkceCodeVerifier: login.verifier,
       idTokenExpected: true,
     });
-    return tokens.claims();
+    return { claims: tokens.claims(), idToken: tokens.id_token };
+  }
+
+  /**
+   * Where the browser goes to be logged out at the provider as well; it comes back to `home`.
+   *
+   * @param {string} idToken  of the login that ends
+   * @param {string} home  as it is registered for this client
+   * @returns {Promise<URL>}
+   */
+  async leave(idToken, home) {
+    return client.buildEndSessionUrl(await this.#discovered(), { id_token_hint: idToken, post_logout_redirect_uri: home });
   }
 
   /** Discovery happens at the first login, because the provider may start later than the shop; a failure is not kept. */

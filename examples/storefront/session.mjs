@@ -15,6 +15,7 @@ const MOST_LOGINS = 5;
  * @property {string} secret  what form tokens are made from; it never leaves the server
  * @property {number} usedAt
  * @property {string | null} memberId  who is logged in
+ * @property {string | null} idToken  of the login, shown again at logout
  * @property {string | null} lang  the language the visitor chose
  * @property {Record<string, number>} cart  goods id → quantity, until a member logs in
  * @property {Map<string, object>} logins  state → login under way
@@ -37,6 +38,7 @@ export class Sessions {
       secret: randomBytes(32).toString("base64url"),
       usedAt: this.#now(),
       memberId: null,
+      idToken: null,
       lang: null,
       cart: {},
       logins: new Map(),

@@ -38,7 +38,7 @@ const ROOMS = [
   { path: "/login", GET: showLogin },
   { path: "/login/line", GET: login.start, POST: login.restart, guarded: false },
   { path: "/callback", GET: login.finish },
-  { path: "/logout", POST: logOut },
+  { path: "/logout", POST: login.leave },
   { path: "/mypage", GET: showMypage },
   { path: "/mypage/unlink", POST: login.unlink },
   { path: "/staff", GET: staff.show },
@@ -149,11 +149,6 @@ async function showLogin(visit) {
   return visit.member ? seeOther(target === "/" ? "/mypage" : target) : page(loginPage(visit, target));
 }
 
-async function logOut(visit) {
-  visit.logOut();
-  return seeOther("/");
-}
-
 /** Enishi knows whether the link stands (someone may have ended it there); the shop's note is second best. */
 async function showMypage(visit) {
   const { member, shop } = visit;
@@ -183,7 +178,7 @@ function setCookie({ origin }, id) {
 }
 
 /** No script at all; pictures of LINE profiles from LINE, or from its stand-in. */
-function securityHeaders({ line_simulator: standIn }) {
+function securityHeaders({ issuer, line_simulator: standIn }) {
   const pictures = ["'self'", "https://profile.line-scdn.net", "https://sprofile.line-scdn.net"];
   if (standIn) pictures.push(new URL(standIn).origin);
   return {
@@ -191,7 +186,8 @@ function securityHeaders({ line_simulator: standIn }) {
       "default-src 'none'",
       "style-src 'self'",
       `img-src ${pictures.join(" ")}`,
-      "form-action 'self'",
+      // A browser holds the redirects that follow a form against this as well, and logging out goes by way of Enishi.
+      `form-action 'self' ${new URL(issuer).origin}`,
       "base-uri 'none'",
       "frame-ancestors 'none'",
     ].join("; "),

@@ -51,10 +51,10 @@ export class Visit {
     return this.#form;
   }
 
-  /** Goes on with a fresh session id, logged in as `memberId`. */
-  logIn(memberId) {
+  /** Goes on with a fresh session id, logged in as `memberId` by this ID token. */
+  logIn(memberId, idToken) {
     this.session = this.shop.sessions.renew(this.session);
-    this.session.memberId = memberId;
+    Object.assign(this.session, { memberId, idToken });
   }
 
   /** Goes on as a guest with nothing. */

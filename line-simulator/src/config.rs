@@ -32,6 +32,10 @@ pub struct LoginChannel {
     /// Whether the provider is certified: only then is the friend box of `bot_prompt=normal` checked beforehand.
     #[serde(default)]
     pub certified: bool,
+    /// Whether the application for the e-mail permission was granted (console, OpenID Connect, "Applied"). Without
+    /// it the `email` scope is asked in vain.
+    #[serde(default)]
+    pub email_permission: bool,
     /// What the consent page calls the service.
     #[serde(default)]
     pub name: String,

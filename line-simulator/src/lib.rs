@@ -47,6 +47,7 @@ pub use door::{Answer, Simulator};
 pub use event::DeedError;
 pub use fault::{Fault, FaultKind};
 pub use id::{ChannelId, UserId};
+pub use login::{LiffError, LiffLogin};
 pub use memory::RestoreError;
 pub use messaging::endpoint::TestOutcome;
 pub use people::{AutoLogin, Delivered, Friendship, NewUser, Said, User};

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::login::Logins;
+use crate::login::{LiffKeys, Logins};
 use crate::messaging::Bots;
 use crate::people::People;
 use crate::random::Random;
@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     #[serde(default)]
     pub(crate) logins: Logins,
     #[serde(default)]
+    pub(crate) liff_keys: LiffKeys,
+    #[serde(default)]
     pub(crate) bots: Bots,
     last_message_id: u64,
 }
@@ -39,6 +41,7 @@ impl Memory {
             random: Random::new(seed),
             people: People::default(),
             logins: Logins::default(),
+            liff_keys: LiffKeys::default(),
             bots: Bots::default(),
             last_message_id: FIRST_MESSAGE_ID - 1,
         }
@@ -60,7 +63,7 @@ impl Memory {
         self.last_message_id
     }
 
-    /// Forgets people and all that came of them; channels, their tokens and their settings stay.
+    /// Forgets people and all that came of them; channels, their tokens and settings, and LINE's keys stay.
     pub(crate) fn reset(&mut self) {
         self.people.clear();
         self.logins = Logins::default();

@@ -112,7 +112,7 @@ pub struct User {
     pub name: String,
     /// What auto login does on this user's phone.
     pub auto_login: AutoLogin,
-    /// The e-mail address, if any.
+    /// The e-mail address, if any; [`crate::Simulator::set_email`] changes it.
     pub email: Option<String>,
     /// Messages received, oldest first.
     pub chat: Vec<Delivered>,
@@ -154,6 +154,15 @@ impl User {
         }
         self.withdraw_consent(channel);
         self.consents.push((channel.clone(), granted));
+    }
+
+    pub(crate) fn withdraw_scope(&mut self, channel: &str, scope: &str) {
+        let theirs = self.consents.iter_mut().filter(|(id, _)| id.as_str() == channel);
+        theirs.for_each(|(_, granted)| granted.retain(|one| one != scope));
+    }
+
+    pub(crate) fn withdraw_scope_everywhere(&mut self, scope: &str) {
+        self.consents.iter_mut().for_each(|(_, granted)| granted.retain(|one| one != scope));
     }
 
     pub(crate) fn withdraw_consent(&mut self, channel: &str) {

@@ -25,6 +25,11 @@ impl Random {
         Self { seed, drawn: 0 }
     }
 
+    /// What follows from the seed alone, however much was drawn: the same for the same purpose.
+    pub(crate) fn derived(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new().chain_update(self.seed.to_be_bytes()).chain_update(purpose).finalize().into()
+    }
+
     fn block(&mut self) -> [u8; 32] {
         self.drawn += 1;
         Sha256::new()

@@ -14,7 +14,7 @@ use worker::{
 use super::{d1, rs256};
 use crate::{
     batch::groups,
-    platform::{Database, LogLine, Outcome, Platform, PlatformError, SigningKey},
+    platform::{Database, Limit, LogLine, Outcome, Platform, PlatformError},
     secret::SecretText,
     store::{CacheKey, Job, Queue, Statement},
     time::UnixMillis,
@@ -125,7 +125,9 @@ impl Platform for Edge {
     }
 
     async fn enqueue(&self, jobs: &[Job]) -> Result<(), PlatformError> {
-        for (queue, binding) in [(Queue::Webhooks, "WEBHOOKS"), (Queue::Sends, "SENDS")] {
+        for (queue, binding) in
+            [(Queue::Webhooks, "WEBHOOKS"), (Queue::Sends, "SENDS"), (Queue::Outbox, "OUTBOX")]
+        {
             let bodies: Vec<String> =
                 jobs.iter().filter(|job| job.queue() == queue).map(Job::to_text).collect();
             for some in groups(&bodies, MAX_MESSAGES, MAX_BATCH_BYTES, |body| body.len() + METADATA) {
@@ -146,8 +148,30 @@ impl Platform for Edge {
         rs256::generate().await.map_err(|e| PlatformError::Crypto(js_error(&e)))
     }
 
-    async fn sign_rs256(&self, key: &SigningKey, input: &[u8]) -> Result<Vec<u8>, PlatformError> {
-        rs256::sign(key, input).await.map_err(|e| PlatformError::Crypto(js_error(&e)))
+    async fn sign_rs256(
+        &self,
+        kid: &str,
+        private_jwk: &SecretText,
+        input: &[u8],
+    ) -> Result<Vec<u8>, PlatformError> {
+        rs256::sign(kid, private_jwk, input).await.map_err(|e| PlatformError::Crypto(js_error(&e)))
+    }
+
+    async fn verify_rs256(
+        &self,
+        public_jwk: &serde_json::Value,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, PlatformError> {
+        let verified = rs256::verify(&public_jwk.to_string(), input, signature).await;
+        verified.map_err(|e| PlatformError::Crypto(js_error(&e)))
+    }
+
+    async fn allow(&self, limit: Limit, key: &str) -> bool {
+        match self.env.rate_limiter(limit.binding()) {
+            Ok(limiter) => limiter.limit(key.to_owned()).await.is_ok_and(|outcome| outcome.success),
+            Err(_) => true,
+        }
     }
 }
 

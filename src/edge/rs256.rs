@@ -8,12 +8,12 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey, CryptoKeyPair, SubtleCrypto};
 
-use crate::{platform::SigningKey, secret::SecretText};
+use crate::secret::SecretText;
 
 thread_local! {
     static CRYPTO: Option<Crypto> =
         Reflect::get(&js_sys::global(), &JsValue::from_str("crypto")).ok().and_then(|c| c.dyn_into().ok());
-    static KEYS: RefCell<HashMap<String, CryptoKey>> = RefCell::new(HashMap::new());
+    static PRIVATE: RefCell<HashMap<String, CryptoKey>> = RefCell::new(HashMap::new());
 }
 
 /// Fills bytes from the runtime's generator. A runtime without one must not run at all.
@@ -41,25 +41,38 @@ pub(super) async fn generate() -> Result<SecretText, JsValue> {
     Ok(SecretText::new(JSON::stringify(&jwk)?.into()))
 }
 
-/// The signature of `input` under `key`.
-pub(super) async fn sign(key: &SigningKey, input: &[u8]) -> Result<Vec<u8>, JsValue> {
-    let known = KEYS.with(|keys| keys.borrow().get(&key.kid).cloned());
-    let imported = match known {
-        Some(imported) => imported,
-        None => import(key).await?,
+/// The signature of `input` under a private JWK, which is imported once and kept under its `kid`.
+pub(super) async fn sign(kid: &str, private_jwk: &SecretText, input: &[u8]) -> Result<Vec<u8>, JsValue> {
+    let known = PRIVATE.with(|keys| keys.borrow().get(kid).cloned());
+    let key = if let Some(key) = known {
+        key
+    } else {
+        let key = import(private_jwk.expose(), "sign").await?;
+        PRIVATE.with(|keys| keys.borrow_mut().insert(kid.to_owned(), key.clone()));
+        key
     };
-    let signature =
-        settled(subtle()?.sign_with_object_and_u8_array(&algorithm()?, &imported, input)?).await?;
+    let signature = settled(subtle()?.sign_with_object_and_u8_array(&algorithm()?, &key, input)?).await?;
     Ok(Uint8Array::new(&signature.unchecked_into::<ArrayBuffer>()).to_vec())
 }
 
-async fn import(key: &SigningKey) -> Result<CryptoKey, JsValue> {
-    let jwk: Object = JSON::parse(key.private_jwk.expose())?.unchecked_into();
-    let usages = Array::of1(&"sign".into());
+/// Whether `signature` is the one of `input` under a public JWK.
+pub(super) async fn verify(public_jwk: &str, input: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
+    let key = import(public_jwk, "verify").await?;
+    let (signature, input) = (Uint8Array::from(signature), Uint8Array::from(input));
+    let verified = subtle()?.verify_with_object_and_js_u8_array_and_js_u8_array(
+        &algorithm()?,
+        &key,
+        &signature,
+        &input,
+    )?;
+    Ok(settled(verified).await?.is_truthy())
+}
+
+async fn import(jwk: &str, usage: &str) -> Result<CryptoKey, JsValue> {
+    let jwk: Object = JSON::parse(jwk)?.unchecked_into();
+    let usages = Array::of1(&usage.into());
     let promise = subtle()?.import_key_with_object("jwk", &jwk, &algorithm()?, false, &usages)?;
-    let imported: CryptoKey = settled(promise).await?.unchecked_into();
-    KEYS.with(|keys| keys.borrow_mut().insert(key.kid.clone(), imported.clone()));
-    Ok(imported)
+    Ok(settled(promise).await?.unchecked_into())
 }
 
 fn algorithm() -> Result<Object, JsValue> {

@@ -1,16 +1,18 @@
 //! LINE's ID token (LINE Login reference, "ID tokens"): verified before anything in it is believed.
 //!
 //! A web login's token is HS256 under the Login channel's secret, although LINE's discovery document lists only ES256.
-//! The algorithm is pinned by the channel's credential, never chosen by the token.
+//! LIFF's is ES256 under a key that LINE publishes. Which one is expected is said by the way it came, never by the token.
 
 use jwt_compact::{
-    AlgorithmExt, UntrustedToken, ValidationError,
-    alg::{Hs256, Hs256Key},
+    AlgorithmExt, Token, UntrustedToken, ValidationError,
+    alg::{Es256, Hs256, Hs256Key},
+    jwk::JsonWebKey,
 };
 use serde::Deserialize;
 
 use crate::{
     id::LineUserId,
+    oauth::es256,
     secret::SecretText,
     time::{MINUTE, UnixMillis},
 };
@@ -34,6 +36,10 @@ pub struct IdToken {
     pub amr: Vec<String>,
     /// `auth_time`, if `max_age` was asked for.
     pub auth_time: Option<UnixMillis>,
+    /// `email`, with scope `email`, the channel's permission and the customer's consent.
+    pub email: Option<String>,
+    /// `iat`.
+    pub issued_at: UnixMillis,
 }
 
 /// Why an ID token is not believed.
@@ -86,6 +92,7 @@ struct Claims {
     amr: Vec<String>,
     name: Option<String>,
     picture: Option<String>,
+    email: Option<String>,
 }
 
 /// What the ID token of one login attempt must say.
@@ -93,25 +100,57 @@ struct Claims {
 pub struct Expected<'a> {
     /// The Login channel's id.
     pub channel_id: &'a str,
-    /// The nonce that was sent.
-    pub nonce: &'a str,
+    /// The nonce that was sent; none for LIFF, where the shop sends none.
+    pub nonce: Option<&'a str>,
 }
 
-/// Verifies an HS256 ID token, in this order: (1) algorithm and signature, (2) `iss`, (3) `aud`, (4) `exp` and `iat`,
-/// (5) `nonce`, (6) the form of `sub` (OpenID Connect Core section 3.1.3.7).
+/// Verifies the ID token of a web login: HS256 under the channel's secret.
 pub fn verify_hs256(
     unverified_token: &str,
     channel_secret: &SecretText,
     expected: Expected<'_>,
     now: UnixMillis,
 ) -> Result<IdToken, IdTokenError> {
-    // (1)
     let untrusted = UntrustedToken::new(unverified_token).map_err(|_| IdTokenError::Malformed)?;
     let key = Hs256Key::new(channel_secret.expose().as_bytes());
-    let token = Hs256.validator::<Claims>(&key).validate(&untrusted).map_err(|error| match error {
+    let token =
+        Hs256.validator::<Claims>(&key).validate(&untrusted).map_err(|error| signature_error(&error))?;
+    verified(&token, expected, now)
+}
+
+/// Verifies a LIFF ID token: ES256 under the key that it names, as LINE published it.
+pub fn verify_es256(
+    unverified_token: &str,
+    public_jwk: &serde_json::Value,
+    expected: Expected<'_>,
+    now: UnixMillis,
+) -> Result<IdToken, IdTokenError> {
+    let untrusted = UntrustedToken::new(unverified_token).map_err(|_| IdTokenError::Malformed)?;
+    let key: JsonWebKey<'_> =
+        serde_json::from_value(public_jwk.clone()).map_err(|_| IdTokenError::Signature)?;
+    let key = es256::Public::try_from(&key).map_err(|_| IdTokenError::Signature)?;
+    let token =
+        Es256.validator::<Claims>(&key).validate(&untrusted).map_err(|error| signature_error(&error))?;
+    verified(&token, expected, now)
+}
+
+/// The `kid` that an unverified token names.
+#[must_use]
+pub fn unverified_kid(unverified_token: &str) -> Option<String> {
+    let untrusted = UntrustedToken::new(unverified_token).ok()?;
+    untrusted.header().key_id.clone()
+}
+
+fn signature_error(error: &ValidationError) -> IdTokenError {
+    match error {
         ValidationError::MalformedClaims(_) => IdTokenError::Malformed,
         _ => IdTokenError::Signature,
-    })?;
+    }
+}
+
+/// Believes a token whose (1) algorithm and signature are proven, in this order: (2) `iss`, (3) `aud`, (4) `exp` and
+/// `iat`, (5) `nonce`, (6) the form of `sub` (OpenID Connect Core section 3.1.3.7).
+fn verified(token: &Token<Claims>, expected: Expected<'_>, now: UnixMillis) -> Result<IdToken, IdTokenError> {
     let claims = token.claims();
     let (issued_at, expiration) = (claims.issued_at, claims.expiration);
     let claims = &claims.custom;
@@ -133,7 +172,7 @@ pub fn verify_hs256(
         return Err(IdTokenError::Expired);
     }
     // (5)
-    if claims.nonce.as_deref() != Some(expected.nonce) {
+    if expected.nonce.is_some() && claims.nonce.as_deref() != expected.nonce {
         return Err(IdTokenError::Nonce);
     }
     // (6)
@@ -144,6 +183,8 @@ pub fn verify_hs256(
         picture: claims.picture.clone(),
         amr: claims.amr.clone(),
         auth_time: claims.auth_time.map(UnixMillis::from_seconds),
+        email: claims.email.clone(),
+        issued_at: UnixMillis::from_seconds(issued_at.timestamp()),
     })
 }
 
@@ -194,7 +235,7 @@ mod tests {
 
     fn verify(token: &str, nonce: &str, at_seconds: i64) -> Result<IdToken, IdTokenError> {
         let secret = SecretText::new("1234567890abcdefghij1234567890ab".into());
-        let expected = Expected { channel_id: "1234567890", nonce };
+        let expected = Expected { channel_id: "1234567890", nonce: Some(nonce) };
         verify_hs256(token, &secret, expected, UnixMillis::from_seconds(at_seconds))
     }
 

@@ -8,7 +8,7 @@ use crate::{
     config::{Credential, FriendAdd, LoginChannel},
     platform::LineBases,
     secret::SecretText,
-    web::{Call, form::Form},
+    web::{Call, form::Form, language::Language},
 };
 
 /// What one authorization request to LINE says, beside the channel.
@@ -30,6 +30,10 @@ pub struct Authorization<'a> {
     pub max_age: Option<u32>,
     /// Auto-login failed in this browser.
     pub disable_auto_login: bool,
+    /// The address is asked for, and the channel may.
+    pub email: bool,
+    /// The language of LINE's pages (`ui_locales`).
+    pub language: Option<Language>,
 }
 
 /// The URL of LINE's authorization endpoint. Scope `profile openid` is what name, picture and friendship need; no
@@ -42,7 +46,7 @@ pub fn authorize_url(bases: &LineBases, channel: &LoginChannel, request: Authori
         .append_pair("client_id", &channel.channel_id)
         .append_pair("redirect_uri", request.redirect_uri)
         .append_pair("state", request.state)
-        .append_pair("scope", "profile openid")
+        .append_pair("scope", if request.email { "profile openid email" } else { "profile openid" })
         .append_pair("nonce", request.nonce)
         .append_pair("code_challenge", request.code_challenge)
         .append_pair("code_challenge_method", "S256");
@@ -59,6 +63,9 @@ pub fn authorize_url(bases: &LineBases, channel: &LoginChannel, request: Authori
     }
     if request.disable_auto_login {
         query.append_pair("disable_auto_login", "true");
+    }
+    if let Some(language) = request.language {
+        query.append_pair("ui_locales", language.tag());
     }
     // LINE documents spaces as %20.
     let query = query.finish().replace('+', "%20");
@@ -160,6 +167,12 @@ pub fn friendship(bases: &LineBases, user_access_token: &SecretText) -> Call {
     Call::new(Method::GET, format!("{}/friendship/v1/status", bases.api)).bearer(user_access_token.expose())
 }
 
+/// The keys of LIFF's ID tokens (LINE's `jwks_uri`).
+#[must_use]
+pub fn certs(bases: &LineBases) -> Call {
+    Call::new(Method::GET, format!("{}/oauth2/v2.1/certs", bases.api))
+}
+
 /// Friend and not blocking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Friendship {
@@ -176,6 +189,7 @@ mod tests {
         LoginChannel {
             channel_id: "1234567890".into(),
             credential: Credential::Secret(SecretText::new("s".into())),
+            email_permission: false,
         }
     }
 
@@ -189,6 +203,8 @@ mod tests {
             prompt_login: false,
             max_age: None,
             disable_auto_login: false,
+            email: false,
+            language: None,
         }
     }
 

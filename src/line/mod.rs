@@ -8,4 +8,4 @@ pub mod login;
 pub mod messaging;
 pub mod webhook;
 
-pub use id_token::{Expected, IdToken, IdTokenError, LEEWAY, verify_hs256};
+pub use id_token::{Expected, IdToken, IdTokenError, LEEWAY, unverified_kid, verify_es256, verify_hs256};

@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Account,
     id::{AttemptId, ClientId},
-    oauth::{
-        Scope,
-        authorization::{AuthorizationRequest, Prompt, ReturnAddress},
-    },
+    oauth::authorization::{AuthorizationRequest, Prompt},
     secret::{Keys, Purpose, SecretText},
     store::Statement,
     time::{MINUTE, SECOND, UnixMillis},
@@ -29,14 +26,7 @@ const MAX_TABS: usize = 5;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Attempt {
     pub(super) id: AttemptId,
-    pub(super) client: ClientId,
-    pub(super) redirect_uri: String,
-    pub(super) state: Option<String>,
-    pub(super) nonce: Option<String>,
-    pub(super) scope: String,
-    pub(super) code_challenge: Option<String>,
-    pub(super) max_age: Option<u32>,
-    pub(super) prompt_login: bool,
+    pub(super) request: AuthorizationRequest,
     pub(super) line_nonce: String,
     pub(super) line_verifier: SecretText,
     pub(super) started_at: UnixMillis,
@@ -62,51 +52,34 @@ pub(super) enum Found {
 
 impl Attempt {
     /// An attempt to satisfy `request`, with fresh nonce and verifier for LINE.
-    pub(super) fn new(
-        request: &AuthorizationRequest,
-        client: ClientId,
-        randoms: [[u8; 32]; 3],
-        now: UnixMillis,
-    ) -> Self {
+    pub(super) fn new(request: AuthorizationRequest, randoms: [[u8; 32]; 3], now: UnixMillis) -> Self {
         let [id, nonce, verifier] = randoms;
         Self {
             id: AttemptId::from_random(id),
-            client,
-            redirect_uri: request.back.redirect_uri.clone(),
-            state: request.back.state.clone(),
-            nonce: request.nonce.clone(),
-            scope: request.scope.text(),
-            code_challenge: request.code_challenge.clone(),
-            max_age: request.max_age,
-            prompt_login: request.prompt == Prompt::Login,
+            request,
             line_nonce: crate::id::short(nonce),
             line_verifier: SecretText::from_random(verifier),
             started_at: now,
         }
     }
 
-    /// Where the answer goes.
-    pub(super) fn back(&self) -> ReturnAddress {
-        ReturnAddress { redirect_uri: self.redirect_uri.clone(), state: self.state.clone() }
-    }
-
-    /// What was asked for.
-    pub(super) fn scope(&self) -> Scope {
-        Scope::parse(&self.scope)
-    }
-
     /// The `max_age` to ask LINE for, in seconds: the client's, or for `prompt=login` one that makes LINE say when it
     /// authenticated. Where it is asked for, the ID token must say so.
     pub(super) fn max_age_for_line(&self) -> Option<u32> {
-        self.max_age
-            .or_else(|| self.prompt_login.then(|| u32::try_from(LIFETIME / SECOND).unwrap_or(u32::MAX)))
+        self.request
+            .max_age
+            .or_else(|| self.prompts_login().then(|| u32::try_from(LIFETIME / SECOND).unwrap_or(u32::MAX)))
     }
 
     /// The oldest authentication that the client accepts.
     pub(super) fn not_before(&self) -> UnixMillis {
-        let by_max_age = self.max_age.map(|max_age| self.started_at + -(i64::from(max_age) * SECOND));
-        let by_prompt = self.prompt_login.then_some(self.started_at);
+        let by_max_age = self.request.max_age.map(|max_age| self.started_at + -(i64::from(max_age) * SECOND));
+        let by_prompt = self.prompts_login().then_some(self.started_at);
         by_max_age.max(by_prompt).unwrap_or(UnixMillis(0))
+    }
+
+    fn prompts_login(&self) -> bool {
+        self.request.prompt == Prompt::Login
     }
 
     /// Whether its time is over.
@@ -177,12 +150,22 @@ pub(super) fn find(request: &Request, keys: &Keys, id: &AttemptId) -> Option<Fou
 
 /// The client of the newest attempt in this browser: the way back when LINE returned a foreign `state`.
 pub(super) fn newest_client(request: &Request, keys: &Keys) -> Option<ClientId> {
+    let newest = whole(request, keys).max_by_key(|attempt| attempt.started_at);
+    newest.map(|attempt| attempt.request.client_id)
+}
+
+/// The names under which this browser has opened pushed requests.
+pub(super) fn openers(request: &Request, keys: &Keys) -> Vec<String> {
+    whole(request, keys).filter_map(|attempt| Some(attempt.request.pushed?.opener)).collect()
+}
+
+/// The attempts that this browser carries whole.
+fn whole(request: &Request, keys: &Keys) -> impl Iterator<Item = Box<Attempt>> {
     let carried = attempts(request).filter_map(|(_, value)| open(keys, value));
-    let whole = carried.filter_map(|carried| match carried {
+    carried.filter_map(|carried| match carried {
         Carried::Whole(attempt) => Some(attempt),
         Carried::Parked(_) => None,
-    });
-    whole.max_by_key(|attempt| attempt.started_at).map(|attempt| attempt.client)
+    })
 }
 
 fn attempts(request: &Request) -> impl Iterator<Item = (&str, &str)> {

@@ -4,14 +4,12 @@
 //! its winner alone exchanges LINE's code (which LINE spends even when the exchange fails), and whoever arrives later
 //! with the same cookie receives a fresh code of the same session.
 
-use http::header;
 use serde::Deserialize;
 
 use super::{
     CALLBACK_PATH,
-    attempt::{self, Attempt, Found},
-    retry,
-    state::State,
+    attempt::Attempt,
+    finish::{self, Failure, Finish},
 };
 use crate::{
     config::{Credential, Site},
@@ -21,15 +19,14 @@ use crate::{
         login::{Callback, Friendship, LoginError, Tokens},
     },
     oauth::authorization::AuthorizationError,
-    platform::{Context, Platform, PlatformError},
-    secret::SecretText,
+    platform::{Context, Outcome, Platform, PlatformError},
     store::{
         Statement,
-        line_user::{self, Evidence, Seen},
-        session::{self, CodeFor, NewCode, NewSession},
+        line_user::{self, Evidence, Seen, Shown},
+        session::{self, NewSession},
     },
     time::{SECOND, UnixMillis},
-    web::{Reply, Request, cookie, form::Form},
+    web::{Reply, Request, form::Form},
 };
 
 /// How long a second arrival waits for the first to finish, in milliseconds.
@@ -38,25 +35,9 @@ const WAIT: i64 = 3 * SECOND;
 /// How often it looks, in milliseconds.
 const POLL: i64 = 200;
 
-/// Why a login did not complete, and by which exit the customer leaves.
-enum Failure {
-    /// The retry page: nothing is proven, or a fresh start may succeed.
-    Retry(&'static str),
-    /// Back to the storefront with an error.
-    Client(Box<Attempt>, AuthorizationError, &'static str),
-    /// A store of ours failed.
-    Ours(PlatformError),
-}
-
-impl From<PlatformError> for Failure {
-    fn from(error: PlatformError) -> Self {
-        Self::Ours(error)
-    }
-}
-
-/// Completes a login attempt: (1) the state is ours; (2) this browser carries the attempt; (3) LINE's errors leave;
-/// (4) the attempt is claimed; (5) the winner completes it at LINE, others wait for the result; (6) a code goes back to
-/// the storefront.
+/// Completes a login attempt: (1) the state is ours and this browser carries the attempt; (2) LINE's errors leave;
+/// (3) the attempt is claimed; (4) the winner completes it at LINE, others wait for the result; (5) a code goes back to
+/// the storefront, or the customer is asked what is left to ask.
 pub async fn callback<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -64,15 +45,9 @@ pub async fn callback<P: Platform>(
     form: &Form,
 ) -> Result<Reply, PlatformError> {
     let callback = Callback::read(form);
-    let state = callback.unverified_state.clone();
-    match complete(cx, site, request, callback).await {
-        Ok(reply) => Ok(reply),
-        Err(Failure::Retry(reason)) => Ok(retry::page(cx, site, request, state.as_deref(), reason)),
-        Err(Failure::Client(attempt, error, reason)) => {
-            Ok(Reply::found(&attempt.back().with_error(error, &site.issuer)).because(reason))
-        }
-        Err(Failure::Ours(error)) => Err(error),
-    }
+    let state = callback.unverified_state.clone().unwrap_or_default();
+    let completed = complete(cx, site, request, callback).await;
+    finish::answer(cx, site, request, &state, completed)
 }
 
 async fn complete<P: Platform>(
@@ -81,32 +56,21 @@ async fn complete<P: Platform>(
     request: &Request,
     callback: Callback,
 ) -> Result<Reply, Failure> {
-    let keys = &cx.settings.keys;
     // (1)
-    let unverified = callback.unverified_state.as_deref().unwrap_or_default();
-    let state =
-        State::open(keys, &site.account.id, unverified).map_err(|_| Failure::Retry("foreign_state"))?;
+    let state = callback.unverified_state.unwrap_or_default();
+    let attempt = finish::carried(cx, site, request, &state).await?;
     // (2)
-    let attempt = match attempt::find(request, keys, &state.attempt) {
-        Some(Found::Whole(attempt)) => attempt,
-        Some(Found::Parked) => parked(cx, site, &state.attempt).await?,
-        None => return Err(Failure::Retry("no_attempt_cookie")),
-    };
-    if attempt.is_over(cx.platform.now()) {
-        return Err(Failure::Retry("attempt_over"));
-    }
-    // (3)
     let code = match callback.result {
         Ok(code) => code,
         Err(error) => return Err(refused(attempt, error)),
     };
-    // (4)
+    // (3)
     let is_ours = claim(cx, site, &attempt.id).await?;
-    // (5)
-    let ours = SecretText::from_random(cx.platform.random());
-    if is_ours {
+    // (4)
+    let finish = Finish::new(cx, site, &attempt);
+    let outcomes = if is_ours {
         match at_line(cx, site, &attempt, &code).await {
-            Ok(login) => remember(cx, site, &attempt, &login, &ours).await?,
+            Ok(login) => remember(cx, site, &attempt, &login, &finish).await?,
             Err(failure) => {
                 give_up(cx, site, &attempt.id, &failure).await?;
                 return Err(failure);
@@ -114,13 +78,10 @@ async fn complete<P: Platform>(
         }
     } else {
         wait(cx, site, &attempt.id).await?;
-        let issue = code_of(site, &attempt, &ours, cx.platform.now());
-        if cx.platform.one(&site.account.database, issue).await?.changes == 0 {
-            return Err(Failure::Retry("session_ended"));
-        }
-    }
-    // (6)
-    Ok(hand_back(cx, site, &attempt, &ours))
+        cx.platform.batch(&site.account.database, finish.statements(cx.platform.now())).await?
+    };
+    // (5)
+    finish.leave(cx, request, &state, &outcomes).await
 }
 
 /// LINE said no. Only what a fresh start may cure leads to the retry page.
@@ -134,22 +95,6 @@ fn refused(attempt: Box<Attempt>, error: LoginError) -> Failure {
         }
         LoginError::LoginRequired | LoginError::Missing => Failure::Retry(error.reason()),
     }
-}
-
-/// The attempt that was too large for its cookie, from its row.
-async fn parked<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    id: &AttemptId,
-) -> Result<Box<Attempt>, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        sealed: String,
-    }
-    let read = Attempt::parked(&site.account, id);
-    let row: Option<Row> = cx.platform.one(&site.account.database, read).await?.first()?;
-    let attempt = row.and_then(|row| Attempt::unpark(&cx.settings.keys, id, &row.sealed));
-    attempt.map(Box::new).ok_or(Failure::Retry("attempt_over"))
 }
 
 /// Claims the attempt; false if another arrival has.
@@ -193,7 +138,7 @@ async fn at_line<P: Platform>(
     let tokens: Tokens = answer.json().ok_or_else(|| failed("line_exchange_unreadable"))?;
     // (b)
     let Credential::Secret(secret) = &channel.credential;
-    let expected = Expected { channel_id: &channel.channel_id, nonce: &attempt.line_nonce };
+    let expected = Expected { channel_id: &channel.channel_id, nonce: Some(&attempt.line_nonce) };
     let token = line::verify_hs256(&tokens.unverified_id_token, secret, expected, cx.platform.now())
         .map_err(|error| failed(error.reason()))?;
     // (c)
@@ -212,27 +157,33 @@ async fn at_line<P: Platform>(
     Ok(Login { token, friendship: friendship.map(|friendship| (friendship, asked_at)), auth_time })
 }
 
-/// Batch 2: user, friendship and session, into the claim's row, and the code for the storefront.
+/// Batch 2: user, friendship and session, into the claim's row, and what finishes the attempt.
 async fn remember<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     attempt: &Attempt,
     login: &Login,
-    code: &SecretText,
-) -> Result<(), PlatformError> {
+    finish: &Finish<'_>,
+) -> Result<Vec<Outcome>, PlatformError> {
     let (account, now) = (&site.account.id, cx.platform.now());
     let who = &login.token.line_user_id;
     let sid = SessionId::from_random(cx.platform.random());
     let fresh = Subject::from_random(cx.platform.random());
+    let asked_for_email = attempt.request.scope.email && site.account.login.email_permission;
+    let shown = Shown {
+        name: login.token.name.as_deref(),
+        picture: login.token.picture.as_deref(),
+        email: asked_for_email.then_some(login.token.email.as_deref()),
+    };
     let mut statements = vec![
         line_user::seen(account, &[Seen { line_user_id: who, subject: fresh }], now),
-        line_user::profile(account, who, login.token.name.as_deref(), login.token.picture.as_deref()),
+        line_user::profile(account, who, shown),
     ];
     if let Some((Friendship { friend_flag: friend }, at)) = login.friendship {
         let evidence = Evidence { line_user_id: who, friend, at, event_id: "", claim: None };
         statements.push(line_user::friendships(account, &[evidence]));
     }
-    let token = session_token(cx, attempt);
+    let token = finish::session_token(cx, attempt);
     let session = NewSession {
         sid: &sid,
         token: &token,
@@ -247,8 +198,8 @@ async fn remember<P: Platform>(
             .bind(&attempt.id)
             .bind(&sid),
     );
-    statements.push(code_of(site, attempt, code, now));
-    cx.platform.batch(&site.account.database, statements).await.map(|_| ())
+    statements.extend(finish.statements(now));
+    cx.platform.batch(&site.account.database, statements).await
 }
 
 /// Tells those who wait that this attempt will not complete.
@@ -288,31 +239,4 @@ async fn wait<P: Platform>(cx: Context<'_, P>, site: &Site, attempt: &AttemptId)
             _ => cx.platform.sleep_until(cx.platform.now() + POLL).await,
         }
     }
-}
-
-/// A fresh code of the attempt's session.
-fn code_of(site: &Site, attempt: &Attempt, code: &SecretText, now: UnixMillis) -> Statement {
-    let new = NewCode {
-        code,
-        client_id: attempt.client.as_str(),
-        redirect_uri: &attempt.redirect_uri,
-        code_challenge: attempt.code_challenge.as_deref(),
-        nonce: attempt.nonce.as_deref(),
-        scope: attempt.scope(),
-    };
-    session::issue_code(&site.account.id, &new, &CodeFor::Attempt(&attempt.id), now)
-}
-
-/// The code for the storefront, and the session's cookie for this browser.
-fn hand_back<P>(cx: Context<'_, P>, site: &Site, attempt: &Attempt, code: &SecretText) -> Reply {
-    let token = session_token(cx, attempt);
-    let session = cookie::set(cookie::SESSION, token.expose(), session::LIFETIME / SECOND);
-    Reply::found(&attempt.back().with_code(code.expose(), &site.issuer))
-        .with(header::SET_COOKIE, session)
-        .with(header::SET_COOKIE, cookie::clear(cookie::NO_AUTO_LOGIN))
-}
-
-/// The session token of an attempt: derived, so that every arrival of the same attempt sets the same cookie.
-fn session_token<P>(cx: Context<'_, P>, attempt: &Attempt) -> SecretText {
-    cx.settings.keys.derived_token("enishi session token v1", attempt.line_verifier.expose())
 }

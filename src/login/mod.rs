@@ -7,13 +7,32 @@
 
 mod attempt;
 mod callback;
+mod consent;
+mod email;
+mod finish;
 mod retry;
 mod start;
 mod state;
 
 pub use callback::callback;
+pub use consent::consent;
+pub use email::email;
 pub use retry::retry;
 pub use start::start;
 
+use crate::{platform::Context, web::Request};
+
 /// LINE's way back to us; registered at LINE as the Login channel's callback URL.
 pub const CALLBACK_PATH: &str = "/line/callback";
+
+/// Where the consent page of a link posts its answer.
+pub const CONSENT_PATH: &str = "/line/consent";
+
+/// Where the page that asks for the mailed code posts its answer.
+pub const EMAIL_PATH: &str = "/line/email";
+
+/// The names under which this browser has opened pushed requests: whoever knows one may open it again.
+#[must_use]
+pub fn openers<P>(cx: Context<'_, P>, request: &Request) -> Vec<String> {
+    attempt::openers(request, &cx.settings.keys)
+}

@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 
 use super::{attempt, state::State};
 use crate::{
-    config::{Client, Site},
+    config::Site,
     platform::Context,
     time::{MINUTE, SECOND},
     web::{
@@ -40,24 +40,22 @@ pub(super) fn page<P>(
         Some(client) => with_query(&site.url(PATH), &[("client_id", client.as_str())]),
         None => site.url(PATH),
     };
-    Page {
-        status: StatusCode::BAD_REQUEST,
-        title: Text { ja: "ログインを完了できませんでした", en: "We could not complete your login" },
-        paragraphs: vec![
-            Text {
-                ja: "お使いのブラウザではLINEの自動ログインを利用できなかった可能性があります。下のボタンからもう一度お試しください。",
-                en: "LINE's automatic login may not be available in this browser. Please try again with the button below.",
-            },
-            Text {
-                ja: "プライベートブラウズをお使いの場合は、通常のブラウザ(SafariやChrome)で開き直すとログインできることがあります。",
-                en: "If you are browsing privately, opening the shop in your usual browser (Safari or Chrome) may help.",
-            },
-        ],
-        button: Some(Button { label: Text { ja: "もう一度ログインする", en: "Log in again" }, href: &href }),
-        detail: Some(reason),
-    }
-    .into_reply(Language::of(request))
-    .because(reason)
+    let title =
+        Text { ja: "ログインを完了できませんでした", en: "We could not complete your login" };
+    let paragraphs = vec![
+        Text {
+            ja: "お使いのブラウザではLINEの自動ログインを利用できなかった可能性があります。下のボタンからもう一度お試しください。",
+            en: "LINE's automatic login may not be available in this browser. Please try again with the button below.",
+        },
+        Text {
+            ja: "プライベートブラウズをお使いの場合は、通常のブラウザ(SafariやChrome)で開き直すとログインできることがあります。",
+            en: "If you are browsing privately, opening the shop in your usual browser (Safari or Chrome) may help.",
+        },
+    ];
+    let again =
+        Button { label: Text { ja: "もう一度ログインする", en: "Log in again" }, href: &href };
+    let page = Page::new(StatusCode::BAD_REQUEST, title, paragraphs).button(again).detail(reason);
+    page.into_reply(Language::of(request)).because(reason)
 }
 
 /// `GET /line/retry`: (1) sets the cookie and comes back here; (2) with the cookie, on to the shop's login start;
@@ -76,32 +74,19 @@ pub fn retry(site: &Site, request: &Request, form: &Form) -> Reply {
     }
     if cookie::value(request, cookie::NO_AUTO_LOGIN).is_some() {
         // (2)
-        Reply::found(&login_start(client, &site.issuer))
+        Reply::found(&client.login_start(&site.issuer, None))
     } else {
         // (3)
         no_cookies(request)
     }
 }
 
-/// Where this client's logins start: by OpenID Connect Core section 4, or at its home page.
-fn login_start(client: &Client, issuer: &str) -> String {
-    match &client.initiate_login_uri {
-        Some(uri) => with_query(uri, &[("iss", issuer)]),
-        None => client.home_uri.clone(),
-    }
-}
-
 fn no_cookies(request: &Request) -> Reply {
-    Page {
-        status: StatusCode::BAD_REQUEST,
-        title: Text { ja: "Cookieを有効にしてください", en: "Please allow cookies" },
-        paragraphs: vec![Text {
-            ja: "このブラウザではCookieが無効になっているため、ログインできません。ブラウザの設定でCookieを有効にするか、通常のブラウザ(SafariやChrome)でショップを開き直してください。",
-            en: "This browser does not keep cookies, so we cannot log you in. Allow cookies in its settings, or open the shop in your usual browser (Safari or Chrome).",
-        }],
-        button: None,
-        detail: None,
-    }
-    .into_reply(Language::of(request))
-    .because("cookies_off")
+    let title = Text { ja: "Cookieを有効にしてください", en: "Please allow cookies" };
+    let paragraphs = vec![Text {
+        ja: "このブラウザではCookieが無効になっているため、ログインできません。ブラウザの設定でCookieを有効にするか、通常のブラウザ(SafariやChrome)でショップを開き直してください。",
+        en: "This browser does not keep cookies, so we cannot log you in. Allow cookies in its settings, or open the shop in your usual browser (Safari or Chrome).",
+    }];
+    let page = Page::new(StatusCode::BAD_REQUEST, title, paragraphs);
+    page.into_reply(Language::of(request)).because("cookies_off")
 }

@@ -4,7 +4,7 @@ use http::header;
 
 use super::{CALLBACK_PATH, attempt::Attempt, state::State};
 use crate::{
-    config::{Client, Site},
+    config::Site,
     line::login::{Authorization, authorize_url},
     oauth::{
         authorization::{AuthorizationRequest, Prompt},
@@ -19,22 +19,25 @@ use crate::{
 pub async fn start<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
-    client: &Client,
     request: &Request,
-    asked: &AuthorizationRequest,
+    asked: AuthorizationRequest,
 ) -> Result<Reply, PlatformError> {
     let (platform, keys) = (cx.platform, &cx.settings.keys);
     // (1)
     let randoms = [platform.random(), platform.random(), platform.random()];
-    let attempt = Attempt::new(asked, client.id.clone(), randoms, platform.now());
+    let attempt = Attempt::new(asked, randoms, platform.now());
+    let asked = &attempt.request;
     // (2)
     let (cookies, row) = attempt.carry(&site.account, request, keys, || platform.random());
     if let Some(row) = row {
         platform.one(&site.account.database, row).await?;
     }
     // (3)
-    let state =
-        State { attempt: attempt.id.clone(), account: site.account.id.clone(), client: client.id.clone() };
+    let state = State {
+        attempt: attempt.id.clone(),
+        account: site.account.id.clone(),
+        client: asked.client_id.clone(),
+    };
     // (4)
     let location = authorize_url(
         &cx.settings.line,
@@ -48,6 +51,8 @@ pub async fn start<P: Platform>(
             prompt_login: asked.prompt == Prompt::Login,
             max_age: attempt.max_age_for_line(),
             disable_auto_login: cookie::value(request, cookie::NO_AUTO_LOGIN).is_some(),
+            email: asked.scope.email && site.account.login.email_permission,
+            language: asked.language,
         },
     );
     Ok(cookies.iter().fold(Reply::found(&location), |reply, cookie| reply.with(header::SET_COOKIE, cookie)))

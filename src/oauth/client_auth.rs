@@ -1,11 +1,11 @@
-//! Client authentication at the token endpoint (RFC 6749 section 2.3): `client_secret_basic`, `client_secret_post`, and
-//! `none` for public clients. One method per request.
+//! Client authentication (RFC 6749 section 2.3) at `/token`, `/par` and `/revoke`: `client_secret_basic`,
+//! `client_secret_post`, and `none` for public clients. One method per request.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::header;
 
 use crate::{
-    config::{Account, Client},
+    config::{Account, AuthMethod, Client},
     web::{Request, form::Form},
 };
 
@@ -48,14 +48,27 @@ pub fn read(request: &Request, form: &Form) -> Result<UnverifiedClient, ClientAu
 }
 
 impl UnverifiedClient {
-    /// The client, if the account knows it by this secret; a client with secrets must present one.
+    /// The client, if the account knows it by this secret, presented in the way that was agreed; a client with secrets
+    /// must present one.
     pub fn verify<'a>(&self, account: &'a Account) -> Result<&'a Client, ClientAuthError> {
         let client = account.client(&self.id).ok_or(ClientAuthError::Refused)?;
         let proven = match &self.secret {
-            Some(secret) => client.secrets.iter().any(|digest| digest.is_of(secret)),
+            Some(secret) => client.has_secret(secret),
             None => client.is_public(),
         };
-        if proven { Ok(client) } else { Err(ClientAuthError::Refused) }
+        let used = match (&self.secret, self.by_basic) {
+            (None, _) => AuthMethod::None,
+            (_, true) => AuthMethod::ClientSecretBasic,
+            (_, false) => AuthMethod::ClientSecretPost,
+        };
+        let agreed = client.token_endpoint_auth_method.is_none_or(|method| method == used);
+        if proven && agreed { Ok(client) } else { Err(ClientAuthError::Refused) }
+    }
+
+    /// The client that the request names, for limits: not yet believed.
+    #[must_use]
+    pub fn unverified_id(&self) -> &str {
+        &self.id
     }
 }
 

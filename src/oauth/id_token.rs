@@ -1,4 +1,5 @@
-//! The ID token that storefronts receive (OpenID Connect Core section 2), as the input that is to be signed.
+//! The ID token that storefronts receive (OpenID Connect Core section 2), as the input that is to be signed, and as it
+//! comes back in a hint.
 //!
 //! RSA does not run in wasm at a bearable price, so the platform signs; a JWT library cannot, because its signing is
 //! synchronous. What is here is the JWS signing input of RFC 7515 section 5.1.
@@ -7,15 +8,18 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Scope;
+use super::{Profile, SignatureAlgorithm};
 use crate::{
-    id::{MemberId, SessionId, Subject},
+    id::{SessionId, Subject},
     secret::SecretText,
     time::UnixMillis,
 };
 
 /// How long an ID token is valid, in seconds: it is read once, at login.
 pub const LIFETIME: i64 = 600;
+
+/// The longest hint that is read, in bytes: ours are far shorter.
+const MAX_HINT: usize = 8_000;
 
 /// The claims of an ID token.
 #[derive(Debug, Serialize)]
@@ -33,45 +37,6 @@ pub struct IdTokenClaims<'a> {
     sid: &'a SessionId,
     #[serde(flatten)]
     profile: &'a Profile,
-}
-
-/// What an ID token and `/userinfo` say of the customer alike; each is there only where it is known and in scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
-pub struct Profile {
-    /// The name at LINE, with scope `profile`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The picture at LINE, with scope `profile`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub picture: Option<String>,
-    /// The shop's own id of the member, once linked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub member_id: Option<MemberId>,
-    /// Whether the customer is a friend of the Official Account and does not block it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line_friend: Option<bool>,
-}
-
-/// What the store knows of a customer, as the queries of `/token` and `/userinfo` name it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct KnownProfile {
-    name: Option<String>,
-    picture: Option<String>,
-    friend: Option<i64>,
-    member_id: Option<MemberId>,
-}
-
-impl KnownProfile {
-    /// What of it these scopes allow to be shown.
-    #[must_use]
-    pub fn shown(&self, scope: Scope) -> Profile {
-        Profile {
-            name: self.name.clone().filter(|_| scope.profile),
-            picture: self.picture.clone().filter(|_| scope.profile),
-            member_id: self.member_id.clone(),
-            line_friend: self.friend.map(|friend| friend == 1),
-        }
-    }
 }
 
 /// Who logged in where and when.
@@ -122,10 +87,10 @@ fn at_hash(access_token: &SecretText) -> String {
     URL_SAFE_NO_PAD.encode(left)
 }
 
-/// Header and claims as the JWS signing input; the signature follows a dot.
+/// Header and claims as the JWS signing input; the signature follows a dot. `typ` is `JWT` for ID tokens.
 #[must_use]
-pub fn signing_input(kid: &str, claims: &IdTokenClaims<'_>) -> String {
-    let header = serde_json::json!({ "alg": "RS256", "typ": "JWT", "kid": kid }).to_string();
+pub fn signing_input(algorithm: SignatureAlgorithm, kid: &str, typ: &str, claims: &impl Serialize) -> String {
+    let header = serde_json::json!({ "alg": algorithm, "typ": typ, "kid": kid }).to_string();
     let claims = serde_json::to_vec(claims).unwrap_or_default();
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }
@@ -134,6 +99,56 @@ pub fn signing_input(kid: &str, claims: &IdTokenClaims<'_>) -> String {
 #[must_use]
 pub fn signed(input: String, signature: &[u8]) -> String {
     input + "." + &URL_SAFE_NO_PAD.encode(signature)
+}
+
+/// An ID token of ours that a client presents as a hint: who it speaks of, once its signature is verified under the
+/// key that it names. Its time may be over (OpenID Connect RP-Initiated Logout section 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnverifiedHint {
+    /// `kid`.
+    pub kid: String,
+    /// What is signed.
+    pub input: String,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// The claims, to be believed only after verification.
+    pub claims: HintClaims,
+}
+
+/// What a hint says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HintClaims {
+    /// `iss`.
+    pub iss: String,
+    /// `sub`.
+    pub sub: Subject,
+    /// `aud`: the client.
+    pub aud: String,
+    /// `sid`.
+    pub sid: SessionId,
+}
+
+impl UnverifiedHint {
+    /// Reads a token of the form of ours; `None` for any other.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Header {
+            kid: String,
+            typ: String,
+        }
+        let (input, signature) = text.rsplit_once('.').filter(|_| text.len() <= MAX_HINT)?;
+        let (header, claims) = input.split_once('.')?;
+        let part = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
+        let header: Header = serde_json::from_slice(&part(header)?).ok()?;
+        (header.typ == "JWT").then_some(())?;
+        Some(Self {
+            kid: header.kid,
+            input: input.to_owned(),
+            signature: part(signature)?,
+            claims: serde_json::from_slice(&part(claims)?).ok()?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -145,5 +160,17 @@ mod tests {
         // OpenID Connect Core 1.0, appendix A.3.
         let token = SecretText::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y".into());
         assert_eq!(at_hash(&token), "77QmUPtjPfzWtF2AnpK9RQ");
+    }
+
+    #[test]
+    fn a_hint_is_read_whole_or_not_at_all() {
+        let claims = serde_json::json!({ "iss": "i", "sub": "s", "aud": "a", "sid": "x", "exp": 1 });
+        let token = signed(signing_input(SignatureAlgorithm::Rs256, "k", "JWT", &claims), b"signature");
+        assert_eq!(UnverifiedHint::read(&token).unwrap().claims.sub.as_str(), "s");
+        let logout =
+            signed(signing_input(SignatureAlgorithm::Rs256, "k", "logout+jwt", &claims), b"signature");
+        for wrong in ["", "a.b.c", "..", &token[1..], &logout, &token.repeat(100)] {
+            assert_eq!(UnverifiedHint::read(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,20 +1,26 @@
-//! `/authorize` (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2).
+//! `/authorize` (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2, RFC 9126 section 4).
 
 use std::rc::Rc;
 
 use http::{Method, StatusCode};
+use serde::Deserialize;
 
+use super::{hint, par::REQUEST_URI};
 use crate::{
-    config::{self, Client, Site},
-    oauth::authorization::{self, AuthorizationError, AuthorizationRequest, Prompt, Refusal},
-    platform::{Context, Platform, PlatformError},
-    secret::SecretText,
-    store::session::{self, CodeFor, NewCode},
-    time::{SECOND, UnixMillis},
+    config::{self, Site},
+    oauth::authorization::{
+        self, AuthorizationError, AuthorizationRequest, Channel, Prompt, Pushed, Refusal,
+    },
+    platform::{Context, Outcome, Platform, PlatformError},
+    secret::{Digest, SecretText},
+    store::{
+        Statement, pushed,
+        session::{self, Asked, NewCode, Of},
+    },
     web::{
         Reply, Request, cookie,
         form::Form,
-        page::{Language, Page, Text},
+        page::{Button, Language, Page, Text},
     },
 };
 
@@ -23,46 +29,76 @@ pub enum Step {
     /// It is answered.
     Answered(Reply),
     /// The customer has to log in at LINE.
-    Login(Site, Box<Client>, Box<AuthorizationRequest>),
+    Login(Site, Box<AuthorizationRequest>),
 }
 
-/// Judges the request: (1) a POST continues as GET, because a cross-site POST carries no `Lax` session cookie;
-/// (2) the request is read, with the configuration afresh before anything is refused for it; (3) a session of this
-/// browser answers with a code; (4) without one, `prompt=none` is refused, everything else logs in.
+impl Step {
+    fn refused(site: &Site, request: &Request, refusal: Refusal) -> Self {
+        Self::Answered(match refusal {
+            Refusal::UnknownClient => page(site, request, None, "unknown_client"),
+            Refusal::UnknownRedirectUri(client) => page(site, request, Some(&client), "unknown_redirect_uri"),
+            Refusal::Redirect(back, error) => back.with_error(error, &site.issuer).because(error.code()),
+        })
+    }
+
+    fn client_error(
+        site: &Site,
+        request: &Request,
+        asked: AuthorizationRequest,
+        error: AuthorizationError,
+    ) -> Self {
+        Self::refused(site, request, Refusal::Redirect(asked.back, error))
+    }
+}
+
+/// Judges the request: (1) a POST continues as GET, because a cross-site POST carries no `Lax` session cookie; (2) a
+/// `request_uri` of ours stands for the request that was pushed; (3) any other request is read, with the configuration
+/// afresh before anything is refused for it; (4) a session of this browser answers with a code; (5) without one,
+/// `prompt=none` is refused, everything else logs in.
 ///
-/// Without a session cookie and with warm configuration no store is touched.
+/// `openers` are the names under which this browser has opened pushed requests. Without a session cookie and with warm
+/// configuration no store is touched; with one, or to open a pushed request, one batch.
 pub async fn authorize<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     request: &Request,
+    openers: Vec<String>,
 ) -> Result<Step, PlatformError> {
     // (1)
     if request.method == Method::POST {
         return Ok(Step::Answered(as_get(site, request)));
     }
-    // (2)
     let Ok(form) = Form::parse(request.query.as_bytes()) else {
-        return Ok(Step::Answered(page(request, "repeated_parameter")));
+        return Ok(Step::Answered(page(site, request, None, "repeated_parameter")));
     };
+    // (2)
+    if let Some(name) = form.value("request_uri").filter(|uri| uri.starts_with(REQUEST_URI)) {
+        return open(cx, site, request, &form, name, openers).await;
+    }
+    // (3)
     let (site, read) = read(cx, site, &form).await?;
     let asked = match read {
         Ok(asked) => asked,
-        Err(refusal) => return Ok(Step::Answered(refused(&site, request, refusal))),
+        Err(refusal) => return Ok(Step::refused(&site, request, refusal)),
     };
-    // (3)
-    if let Some(reply) = from_session(cx, &site, request, &asked).await? {
-        return Ok(Step::Answered(reply));
-    }
+    let asked = match hint::expected(cx, &site, asked.unverified_hint.as_deref()).await? {
+        Ok(subject) => AuthorizationRequest { subject, ..asked },
+        Err(error) => return Ok(Step::client_error(&site, request, asked, error)),
+    };
     // (4)
+    let session = cookie::value(request, cookie::SESSION).filter(|_| asked.prompt != Prompt::Login);
+    if let Some(token) = session {
+        let code = SecretText::from_random(cx.platform.random());
+        let statement = of_session(cx, &site, &code, Asked::Request(&asked), token);
+        if cx.platform.one(&site.account.database, statement).await?.changes == 1 {
+            return Ok(Step::Answered(asked.back.with_code(code.expose(), &site.issuer)));
+        }
+    }
+    // (5)
     if asked.prompt == Prompt::None {
-        let refusal = Refusal::Redirect(asked.back, AuthorizationError::LoginRequired);
-        return Ok(Step::Answered(refused(&site, request, refusal)));
+        return Ok(Step::client_error(&site, request, asked, AuthorizationError::LoginRequired));
     }
-    let client = site.account.client(&asked.client_id).cloned();
-    match client {
-        Some(client) => Ok(Step::Login(site, Box::new(client), Box::new(asked))),
-        None => Ok(Step::Answered(refused(&site, request, Refusal::UnknownClient))),
-    }
+    Ok(Step::Login(site, Box::new(asked)))
 }
 
 /// Reads the request; what the remembered configuration would refuse is read again with the newest.
@@ -71,85 +107,123 @@ async fn read<P: Platform>(
     site: &Site,
     form: &Form,
 ) -> Result<(Site, Result<AuthorizationRequest, Refusal>), PlatformError> {
-    let first = authorization::read(form, &site.account);
-    if !matches!(first, Err(Refusal::UnknownClient | Refusal::UnknownRedirectUri)) {
+    let first = authorization::read(form, &site.account, Channel::Browser);
+    if !matches!(first, Err(Refusal::UnknownClient | Refusal::UnknownRedirectUri(_))) {
         return Ok((site.clone(), first));
     }
-    match config::reread(cx, &site.account).await? {
-        Some(fresh) if !Rc::ptr_eq(&fresh, &site.account) => {
-            let site = Site { account: fresh, issuer: site.issuer.clone() };
-            let second = authorization::read(form, &site.account);
-            Ok((site, second))
-        }
-        _ => Ok((site.clone(), first)),
-    }
+    let site = newest(cx, site).await?;
+    let second = authorization::read(form, &site.account, Channel::Browser);
+    Ok((site, second))
 }
 
-/// A code of the session in this browser, if it has one that is fresh enough: one statement, which makes the code only
-/// if the session lives.
-async fn from_session<P: Platform>(
+async fn newest<P: Platform>(cx: Context<'_, P>, site: &Site) -> Result<Site, PlatformError> {
+    let account = config::reread(cx, &site.account).await?.unwrap_or_else(|| Rc::clone(&site.account));
+    Ok(Site { account, issuer: site.issuer.clone() })
+}
+
+/// The statement that makes a code if a live session satisfies what is asked.
+fn of_session<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    code: &SecretText,
+    asked: Asked<'_>,
+    token: &str,
+) -> Statement {
+    let token = SecretText::new(token.to_owned());
+    let new = NewCode { code, asked, of: Of::Cookie(&token), link: None, holds_for_email: false };
+    session::issue_code(&site.account.id, &new, cx.platform.now())
+}
+
+/// Opens a pushed request, in one batch: (a) it is this client's, in time, and no other browser has opened it; (b) a
+/// session of this browser answers with a code, which spends it; (c) otherwise as any request, with the name under which
+/// this browser opened it. Parameters beside `client_id` and `request_uri` do not count (RFC 9126 section 4).
+async fn open<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     request: &Request,
-    asked: &AuthorizationRequest,
-) -> Result<Option<Reply>, PlatformError> {
-    let Some(token) = cookie::value(request, cookie::SESSION).filter(|_| asked.prompt != Prompt::Login)
-    else {
-        return Ok(None);
-    };
-    let now = cx.platform.now();
-    let not_before = asked.max_age.map_or(UnixMillis(0), |max| now + -(i64::from(max) * SECOND));
+    form: &Form,
+    name: &str,
+    mut openers: Vec<String>,
+) -> Result<Step, PlatformError> {
+    #[derive(Deserialize)]
+    struct Row {
+        request: String,
+        opened_by: String,
+    }
+    // (a)
+    let digest = Digest::of(name.as_bytes());
+    openers.push(crate::id::short(cx.platform.random()));
+    let (account, now) = (&site.account.id, cx.platform.now());
+    let client_id = form.value("client_id").unwrap_or_default();
+    let mut statements = vec![pushed::open(account, &digest, client_id, &openers, now)];
+    // (b)
     let code = SecretText::from_random(cx.platform.random());
-    let new = NewCode {
-        code: &code,
-        client_id: &asked.client_id,
-        redirect_uri: &asked.back.redirect_uri,
-        code_challenge: asked.code_challenge.as_deref(),
-        nonce: asked.nonce.as_deref(),
-        scope: asked.scope,
+    let session = cookie::value(request, cookie::SESSION);
+    if let Some(token) = session {
+        let asked = Asked::Pushed { digest: &digest, openers: &openers };
+        statements.push(of_session(cx, site, &code, asked, token));
+        statements.push(pushed::spend(account, &digest, "session", &code));
+    }
+    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+    let opened: Option<Row> = outcomes.first().map(Outcome::first).transpose()?.flatten();
+    let Some(Row { request: json, opened_by }) = opened else {
+        return Ok(Step::Answered(page(site, request, site.account.client(client_id), "request_uri_over")));
     };
-    let token = SecretText::new(token.to_owned());
-    let session = CodeFor::Cookie { token: &token, not_before };
-    let statement = session::issue_code(&site.account.id, &new, &session, now);
-    let made = cx.platform.one(&site.account.database, statement).await?.changes;
-    Ok((made == 1).then(|| Reply::found(&asked.back.with_code(code.expose(), &site.issuer))))
+    let asked: AuthorizationRequest =
+        serde_json::from_str(&json).map_err(|e| PlatformError::Stored(format!("pushed request: {e}")))?;
+    let site = match site.account.client(client_id) {
+        Some(_) => site.clone(),
+        None => newest(cx, site).await?,
+    };
+    let Some(client) = site.account.client(client_id) else {
+        return Ok(Step::refused(&site, request, Refusal::UnknownClient));
+    };
+    if !client.may_return_to(&asked.back.redirect_uri) {
+        return Ok(Step::refused(&site, request, Refusal::UnknownRedirectUri(Box::new(client.clone()))));
+    }
+    if outcomes.get(1).is_some_and(|made| made.changes == 1) {
+        return Ok(Step::Answered(asked.back.with_code(code.expose(), &site.issuer)));
+    }
+    // (c)
+    if asked.prompt == Prompt::None {
+        return Ok(Step::client_error(&site, request, asked, AuthorizationError::LoginRequired));
+    }
+    let pushed = Some(Pushed { digest, opener: opened_by });
+    Ok(Step::Login(site, Box::new(AuthorizationRequest { pushed, ..asked })))
 }
 
 fn as_get(site: &Site, request: &Request) -> Reply {
     match Form::of_body(request) {
         Ok(form) => Reply::see_other(&format!("{}?{}", site.url("/authorize"), form.encoded())),
-        Err(_) => page(request, "not_a_form"),
+        Err(_) => page(site, request, None, "not_a_form"),
     }
 }
 
-fn refused(site: &Site, request: &Request, refusal: Refusal) -> Reply {
-    match refusal {
-        Refusal::UnknownClient => page(request, "unknown_client"),
-        Refusal::UnknownRedirectUri => page(request, "unknown_redirect_uri"),
-        Refusal::Redirect(back, error) => {
-            Reply::found(&back.with_error(error, &site.issuer)).because(error.code())
-        }
-    }
-}
-
-/// Nothing is proven, so nothing is redirected: an open redirector would lend our name to anyone.
-fn page(request: &Request, reason: &'static str) -> Reply {
-    Page {
-        status: StatusCode::BAD_REQUEST,
-        title: Text { ja: "ログインを開始できませんでした", en: "We could not start your login" },
-        paragraphs: vec![
-            Text {
-                ja: "ショップからのリクエストに誤りがあります。お手数ですが、ショップに戻ってもう一度お試しください。",
-                en: "The shop's request was not correct. Please go back to the shop and try again.",
-            },
-            Text {
-                ja: "ショップの担当者の方へ:クライアントIDとリダイレクトURIが登録内容と一致しているかご確認ください。",
-                en: "For the shop's engineer: check that client_id and redirect_uri are exactly as registered.",
-            },
-        ],
-        button: None,
-        detail: Some(reason),
-    }
-    .into_reply(Language::of(request))
-    .because(reason)
+/// Nothing is proven, so nothing is redirected: an open redirector would lend our name to anyone. The way back is the
+/// registered home page of the client, or of the account's first.
+fn page(site: &Site, request: &Request, client: Option<&config::Client>, reason: &'static str) -> Reply {
+    let (ja, en) = match reason {
+        "request_uri_over" => (
+            "このリンクは期限が切れているか、すでに使われています。ショップに戻って、もう一度お試しください。",
+            "This link has expired or was used before. Please go back to the shop and try again.",
+        ),
+        _ => (
+            "ショップからのリクエストに誤りがあります。お手数ですが、ショップに戻ってもう一度お試しください。",
+            "The shop's request was not correct. Please go back to the shop and try again.",
+        ),
+    };
+    let engineer = Text {
+        ja: "ショップの担当者の方へ:クライアントIDとリダイレクトURIが登録内容と一致しているかご確認ください。",
+        en: "For the shop's engineer: check that client_id and redirect_uri are exactly as registered.",
+    };
+    let mut paragraphs = vec![Text { ja, en }];
+    paragraphs.extend((reason != "request_uri_over").then_some(engineer));
+    let title =
+        Text { ja: "ログインを開始できませんでした", en: "We could not start your login" };
+    let page = Page::new(StatusCode::BAD_REQUEST, title, paragraphs).detail(reason);
+    let page = match client.or_else(|| site.account.clients.first()) {
+        Some(client) => page.button(Button::back_to(&client.home_uri)),
+        None => page,
+    };
+    page.into_reply(Language::of(request)).because(reason)
 }

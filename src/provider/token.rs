@@ -1,168 +1,53 @@
-//! `POST /token` (RFC 6749 section 3.2): a code becomes an access token and an ID token, once.
-
-use std::rc::Rc;
+//! `POST /token` (RFC 6749 section 3.2): a code, a refresh token, or a LIFF ID token becomes tokens of ours. The client
+//! proves itself, one batch decides and reads, and only what that batch made is signed and told.
 
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::{
-    config::{self, Account, Client, Site},
-    id::{SessionId, Subject},
-    oauth::{
-        Authentication, IdTokenClaims, KnownProfile, Scope, client_auth,
-        client_auth::{ClientAuthError, UnverifiedClient},
-        pkce, signing_input,
-    },
-    platform::{Context, Platform, PlatformError},
-    secret::{Digest, SecretText},
-    store::Statement,
-    time::{HOUR, SECOND, UnixMillis},
-    web::{Reply, Request, form::Form},
+use super::{
+    error::EndpointError,
+    liff,
+    prove::{Proven, prove},
 };
-
-/// How long an access token is valid, in milliseconds.
-const LIFETIME: i64 = HOUR;
-
-/// An error of the token endpoint (RFC 6749 section 5.2).
-#[derive(Debug, PartialEq, Eq)]
-pub enum TokenError {
-    /// Malformed; says what.
-    InvalidRequest(&'static str),
-    /// Unknown client or wrong secret.
-    InvalidClient {
-        /// Whether the credentials came by HTTP Basic.
-        by_basic: bool,
-    },
-    /// The code is unknown, spent, expired, or bound to something else.
-    InvalidGrant,
-    /// Not `authorization_code`.
-    UnsupportedGrantType,
-    /// A store or the signer failed; nothing was handed out.
-    Ours(PlatformError),
-}
-
-impl From<PlatformError> for TokenError {
-    fn from(error: PlatformError) -> Self {
-        Self::Ours(error)
-    }
-}
-
-impl TokenError {
-    fn into_reply(self) -> Reply {
-        let (status, error, description) = match &self {
-            Self::InvalidRequest(what) => (StatusCode::BAD_REQUEST, "invalid_request", *what),
-            Self::InvalidClient { .. } => {
-                (StatusCode::UNAUTHORIZED, "invalid_client", "unknown client or wrong credentials")
-            }
-            Self::InvalidGrant => (
-                StatusCode::BAD_REQUEST,
-                "invalid_grant",
-                "the code is not valid for this client and request",
-            ),
-            Self::UnsupportedGrantType => {
-                (StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be authorization_code")
-            }
-            Self::Ours(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again in a moment")
-            }
-        };
-        let reply = Reply::json(status, &json!({ "error": error, "error_description": description }))
-            .with(header::PRAGMA, "no-cache");
-        match self {
-            Self::InvalidClient { by_basic: true } => {
-                reply.with(header::WWW_AUTHENTICATE, "Basic realm=\"enishi\"").because(error)
-            }
-            Self::Ours(ours) => reply.with(header::RETRY_AFTER, "1").because(ours.reason()),
-            _ => reply.because(error),
-        }
-    }
-}
+use crate::{
+    config::{Client, RefreshTokens, SigningKey, Site, signing_key},
+    id::{SessionId, Subject},
+    oauth::{Authentication, IdTokenClaims, KnownProfile, Scope, metadata, pkce},
+    platform::{Context, Outcome, Platform, PlatformError},
+    secret::{Digest, SecretText},
+    store::grant::{ACCESS_LIFETIME, Fresh, Redemption, Refresh},
+    time::{SECOND, UnixMillis},
+    web::{Reply, Request},
+};
 
 /// Answers a token request.
 pub async fn token<P: Platform>(cx: Context<'_, P>, site: &Site, request: &Request) -> Reply {
     match exchange(cx, site, request).await {
         Ok(answer) => Reply::json(StatusCode::OK, &answer).with(header::PRAGMA, "no-cache"),
-        Err(error) => {
-            if let TokenError::Ours(cause) = &error {
-                cx.log_failure("token", cause);
-            }
-            error.into_reply()
-        }
+        Err(error) => error.into_reply(cx, "token"),
     }
 }
 
-/// The answer of a successful exchange (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+/// The answer of a success (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3, RFC 8693 section 2.2.1).
 #[derive(Serialize)]
 struct Answer {
     access_token: SecretText,
     token_type: &'static str,
     expires_in: i64,
-    id_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<SecretText>,
     scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
-/// (1) A form; (2) the client proves itself; (3) the grant is known; (4) the code is spent, once and only for this
-/// client, redirect URI and verifier, in one batch with the access token; (5) the ID token is signed.
-async fn exchange<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    request: &Request,
-) -> Result<Answer, TokenError> {
-    // (1)
-    let form = Form::of_body(request).map_err(|_| {
-        TokenError::InvalidRequest("send each parameter once, as application/x-www-form-urlencoded")
-    })?;
-    // (2)
-    let unverified = client_auth::read(request, &form).map_err(|error| refused(error, false))?;
-    let (account, client) = verified(cx, site, &unverified).await?;
-    // (3)
-    match form.value("grant_type") {
-        Some("authorization_code") => {}
-        Some(_) => return Err(TokenError::UnsupportedGrantType),
-        None => return Err(TokenError::InvalidRequest("grant_type is missing")),
-    }
-    // (4)
-    let access_token = SecretText::from_random(cx.platform.random());
-    let grant = redeem(cx, &account, &client, &form, &access_token).await?;
-    // (5)
-    let id_token = sign(cx, site, &account, &client, &grant, &access_token).await?;
-    Ok(Answer {
-        access_token,
-        token_type: "Bearer",
-        expires_in: LIFETIME / SECOND,
-        id_token,
-        scope: Scope::parse(&grant.scope).text(),
-    })
-}
-
-/// The client, by the configuration in memory or else by the newest.
-async fn verified<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    unverified: &UnverifiedClient,
-) -> Result<(Rc<Account>, Client), TokenError> {
-    let refused = |error| refused(error, unverified.by_basic);
-    if let Ok(client) = unverified.verify(&site.account) {
-        return Ok((Rc::clone(&site.account), client.clone()));
-    }
-    let fresh = config::reread(cx, &site.account).await?.unwrap_or_else(|| Rc::clone(&site.account));
-    let client = unverified.verify(&fresh).map_err(refused)?.clone();
-    Ok((fresh, client))
-}
-
-fn refused(error: ClientAuthError, by_basic: bool) -> TokenError {
-    match error {
-        ClientAuthError::Malformed(what) => TokenError::InvalidRequest(what),
-        ClientAuthError::Refused => TokenError::InvalidClient { by_basic },
-    }
-}
-
-/// What a code stood for.
-#[derive(Deserialize)]
-struct Grant {
+/// What was granted, as the store reads it back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Grant {
     nonce: Option<String>,
-    scope: String,
+    scope: Scope,
     sid: SessionId,
     auth_time: UnixMillis,
     amr: String,
@@ -171,84 +56,168 @@ struct Grant {
     profile: KnownProfile,
 }
 
-/// One batch: the code is marked as spent by this very request if everything it is bound to is repeated; only then the
-/// access token exists and the grant is read. A code that somebody else has spent ends what that somebody received.
-async fn redeem<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    client: &Client,
-    form: &Form,
-    access_token: &SecretText,
-) -> Result<Grant, TokenError> {
-    let code = form.value("code").ok_or(TokenError::InvalidRequest("code is missing"))?;
-    let redirect_uri =
-        form.value("redirect_uri").ok_or(TokenError::InvalidRequest("redirect_uri is missing"))?;
-    let verifier = form.value("code_verifier");
-    if verifier.is_some_and(|verifier| !pkce::is_verifier(verifier)) {
-        return Err(TokenError::InvalidGrant);
-    }
-    let (now, digest, spender) =
-        (cx.platform.now(), Digest::of(code.as_bytes()), crate::id::short(cx.platform.random()));
-    let spend = Statement::new(
-        "UPDATE codes SET spent_by = ?3 WHERE account = ?1 AND digest = ?2 AND spent_by IS NULL AND expires_at > ?4 \
-           AND client_id = ?5 AND redirect_uri = ?6 AND code_challenge IS ?7 \
-           AND EXISTS (SELECT 1 FROM sessions s WHERE s.account = ?1 AND s.sid = codes.sid \
-                       AND s.ended_at IS NULL AND s.expires_at > ?4)",
-    )
-    .bind(&account.id)
-    .bind(&digest)
-    .bind(spender.as_str())
-    .bind(now)
-    .bind(&client.id)
-    .bind(redirect_uri)
-    .bind(verifier.map(pkce::challenge));
-    let issue = Statement::new(
-        "INSERT INTO access_tokens (account, digest, code_digest, client_id, scope, sid, expires_at) \
-         SELECT account, ?4, digest, client_id, scope, sid, ?5 FROM codes \
-         WHERE account = ?1 AND digest = ?2 AND spent_by = ?3",
-    )
-    .bind(&account.id)
-    .bind(&digest)
-    .bind(spender.as_str())
-    .bind(&access_token.digest())
-    .bind(now + LIFETIME);
-    let revoke = Statement::new(
-        "UPDATE access_tokens INDEXED BY access_tokens_by_code SET revoked_at = ?4 WHERE account = ?1 AND code_digest = ?2 AND revoked_at IS NULL \
-           AND EXISTS (SELECT 1 FROM codes WHERE account = ?1 AND digest = ?2 AND client_id = ?5 \
-                       AND spent_by IS NOT NULL AND spent_by <> ?3)",
-    )
-    .bind(&account.id)
-    .bind(&digest)
-    .bind(spender.as_str())
-    .bind(now)
-    .bind(&client.id);
-    let read = Statement::new(
-        "SELECT c.nonce, c.scope, c.sid, s.auth_time, s.amr, u.subject, u.name, u.picture, u.friend, l.member_id \
-         FROM codes c JOIN sessions s ON s.account = c.account AND s.sid = c.sid \
-         JOIN line_users u ON u.id = s.line_user \
-         LEFT JOIN links l ON l.account = c.account AND l.line_user = u.id \
-         WHERE c.account = ?1 AND c.digest = ?2 AND c.spent_by = ?3",
-    )
-    .bind(&account.id)
-    .bind(&digest)
-    .bind(spender.as_str());
-    let outcomes = cx.platform.batch(&account.database, vec![spend, issue, revoke, read]).await?;
-    let grant = outcomes.last().map(crate::platform::Outcome::first::<Grant>).transpose()?.flatten();
-    grant.ok_or(TokenError::InvalidGrant)
+/// What a grant type came to.
+pub(super) struct Granted {
+    pub(super) grant: Grant,
+    pub(super) access_token: SecretText,
+    pub(super) refresh_token: Option<SecretText>,
+    pub(super) issued_token_type: Option<&'static str>,
 }
 
-async fn sign<P: Platform>(
+/// (1) The client proves itself; (2) there is a key to sign with, before anything is spent; (3) the grant is spent, once;
+/// (4) the ID token is signed, where the scope has `openid`.
+async fn exchange<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
-    account: &Account,
-    client: &Client,
-    grant: &Grant,
-    access_token: &SecretText,
+    request: &Request,
+) -> Result<Answer, EndpointError> {
+    // (1)
+    let proven = prove(cx, site, request).await?;
+    // (2)
+    let key = key(&proven, cx.platform.now())?;
+    // (3)
+    let [code, refresh, trade] = metadata::GRANT_TYPES;
+    let granted = match proven.form.value("grant_type") {
+        Some(grant) if grant == code => redeem(cx, &proven).await?,
+        Some(grant) if grant == refresh => renew(cx, &proven).await?,
+        Some(grant) if grant == trade => liff::trade(cx, &proven).await?,
+        Some(_) => return Err(EndpointError::UnsupportedGrantType),
+        None => return Err(EndpointError::InvalidRequest("grant_type is missing")),
+    };
+    // (4)
+    let id_token =
+        if granted.grant.scope.openid { Some(id_token(cx, &proven, key, &granted).await?) } else { None };
+    Ok(Answer {
+        access_token: granted.access_token,
+        token_type: "Bearer",
+        expires_in: ACCESS_LIFETIME / SECOND,
+        id_token,
+        refresh_token: granted.refresh_token,
+        scope: granted.grant.scope.text(),
+        issued_token_type: granted.issued_token_type,
+    })
+}
+
+/// The key that signs for this client now.
+fn key(proven: &Proven, now: UnixMillis) -> Result<&SigningKey, EndpointError> {
+    let (keys, algorithm) = (&proven.site.account.signing_keys, proven.client.id_token_signed_response_alg);
+    signing_key::in_use(keys, algorithm, now).ok_or_else(|| {
+        let next = keys.iter().filter(|key| key.algorithm == algorithm).map(|key| key.use_from).min();
+        match next {
+            Some(next) => EndpointError::NoKeyYet(next - now),
+            None => PlatformError::Crypto(format!("the account has no {} key", algorithm.name())).into(),
+        }
+    })
+}
+
+/// Tokens and ids that become valid if a grant is made.
+pub(super) fn fresh<P: Platform>(cx: Context<'_, P>) -> Fresh {
+    Fresh {
+        grant: crate::id::short(cx.platform.random()),
+        link: crate::id::short(cx.platform.random()),
+        access_token: SecretText::from_random(cx.platform.random()),
+        refresh_token: SecretText::from_random(cx.platform.random()),
+    }
+}
+
+/// Whether a client receives refresh tokens without asking.
+pub(super) fn always_refresh(client: &Client) -> bool {
+    client.refresh_tokens == RefreshTokens::Always
+}
+
+/// What became valid; the refresh token only where the grant has one.
+pub(super) fn granted(client: &Client, grant: Grant, fresh: Fresh) -> Granted {
+    let offline = grant.scope.offline_access || always_refresh(client);
+    Granted {
+        grant,
+        access_token: fresh.access_token,
+        refresh_token: offline.then_some(fresh.refresh_token),
+        issued_token_type: None,
+    }
+}
+
+/// `authorization_code` (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+async fn redeem<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Granted, EndpointError> {
+    let Proven { site, client, form } = proven;
+    let refused = EndpointError::InvalidGrant("the code is not valid for this client and request");
+    let code = form.value("code").ok_or(EndpointError::InvalidRequest("code is missing"))?;
+    let verifier = form.value("code_verifier");
+    if verifier.is_some_and(|verifier| !pkce::is_verifier(verifier)) {
+        return Err(refused);
+    }
+    let fresh = fresh(cx);
+    let redemption = Redemption {
+        account: &site.account.id,
+        client: &client.id,
+        code: Digest::of(code.as_bytes()),
+        redirect_uri: form
+            .value("redirect_uri")
+            .ok_or(EndpointError::InvalidRequest("redirect_uri is missing"))?,
+        challenge: verifier.map(pkce::challenge),
+        always_refresh: always_refresh(client),
+        fresh: &fresh,
+    };
+    let statements = redemption.statements(cx.platform.now());
+    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+    let grant: Grant = last(&outcomes)?.ok_or(refused)?;
+    Ok(granted(client, grant, fresh))
+}
+
+/// `refresh_token` (RFC 6749 section 6). The successor is derived from what is presented, so that a repeat within the
+/// grace receives the same and forks nothing.
+async fn renew<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Granted, EndpointError> {
+    #[derive(Deserialize)]
+    struct Row {
+        covered: i64,
+        issued: i64,
+        #[serde(flatten)]
+        grant: Grant,
+    }
+    let Proven { site, client, form } = proven;
+    let refused = EndpointError::InvalidGrant("the refresh token is not valid for this client");
+    let presented =
+        form.value("refresh_token").ok_or(EndpointError::InvalidRequest("refresh_token is missing"))?;
+    let scope = form.value("scope").map(Scope::parse);
+    if scope == Some(Scope::default()) {
+        return Err(EndpointError::InvalidScope);
+    }
+    let successor = cx.settings.keys.derived_token("enishi refresh token v1", presented);
+    let access_token = SecretText::from_random(cx.platform.random());
+    let refresh = Refresh {
+        account: &site.account.id,
+        client: &client.id,
+        token: Digest::of(presented.as_bytes()),
+        successor: successor.digest(),
+        scope,
+        access_token: &access_token,
+    };
+    let statements = refresh.statements(cx.platform.now());
+    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+    let row: Row = last(&outcomes)?.ok_or_else(|| refused.clone())?;
+    match (row.issued, row.covered) {
+        (1, _) => Ok(Granted {
+            grant: row.grant,
+            access_token,
+            refresh_token: Some(successor),
+            issued_token_type: None,
+        }),
+        (_, 0) => Err(EndpointError::InvalidScope),
+        _ => Err(refused),
+    }
+}
+
+/// What the last statement of a batch read.
+pub(super) fn last<T: serde::de::DeserializeOwned>(outcomes: &[Outcome]) -> Result<Option<T>, PlatformError> {
+    outcomes.last().map(Outcome::first).transpose().map(Option::flatten)
+}
+
+async fn id_token<P: Platform>(
+    cx: Context<'_, P>,
+    proven: &Proven,
+    key: &SigningKey,
+    granted: &Granted,
 ) -> Result<String, PlatformError> {
-    let key = account
-        .signing_keys
-        .first()
-        .ok_or_else(|| PlatformError::Crypto("the account has no signing key".to_owned()))?;
+    let (grant, client) = (&granted.grant, &proven.client);
     let methods: Vec<String> = serde_json::from_str(&grant.amr).unwrap_or_default();
     let authentication = Authentication {
         subject: &grant.subject,
@@ -256,17 +225,15 @@ async fn sign<P: Platform>(
         at: grant.auth_time,
         methods: &methods,
     };
-    let profile = grant.profile.shown(Scope::parse(&grant.scope));
+    let profile = grant.profile.clone().shown(grant.scope, client.email_verification);
     let claims = IdTokenClaims::new(
-        &site.issuer,
+        &proven.site.issuer,
         client.id.as_str(),
         authentication,
         grant.nonce.as_deref(),
-        access_token,
+        &granted.access_token,
         &profile,
         cx.platform.now(),
     );
-    let input = signing_input(&key.private.kid, &claims);
-    let signature = cx.platform.sign_rs256(&key.private, input.as_bytes()).await?;
-    Ok(crate::oauth::signed(input, &signature))
+    key.sign(cx, "JWT", &claims).await
 }

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    config::Site,
+    config::{self, Client, Site},
     id::Subject,
     oauth::{KnownProfile, Profile, Scope},
     platform::{Context, Platform, PlatformError},
     secret::Digest,
-    store::Statement,
+    store::grant,
     web::{Reply, Request, form::Form},
 };
 
@@ -19,6 +19,18 @@ struct Answer {
     sub: Subject,
     #[serde(flatten)]
     profile: Profile,
+}
+
+/// Why no claims are told (RFC 6750 section 3.1).
+enum Refused {
+    /// No token: the challenge names no error.
+    Missing,
+    /// The token came in two ways.
+    Twice,
+    /// Unknown, over, revoked.
+    Invalid,
+    /// Without `openid`.
+    Scope,
 }
 
 /// Answers with the token in the `Authorization` header, by GET or POST, or in a POST body; never in the query
@@ -30,10 +42,13 @@ pub async fn userinfo<P: Platform>(
 ) -> Result<Reply, PlatformError> {
     let in_body = if request.method == Method::POST { Form::of_body(request).ok() } else { None };
     let of_body = in_body.as_ref().and_then(|form| form.value("access_token"));
-    let Some(token) = request.bearer().or(of_body) else { return Ok(refused(None)) };
-    Ok(match claims(cx, site, token).await? {
-        Some(answer) => Reply::json(StatusCode::OK, &answer),
-        None => refused(Some("invalid_token")),
+    Ok(match (request.bearer(), of_body) {
+        (None, None) => refused(&Refused::Missing),
+        (Some(_), Some(_)) => refused(&Refused::Twice),
+        (Some(token), None) | (None, Some(token)) => match claims(cx, site, token).await? {
+            Ok(answer) => Reply::json(StatusCode::OK, &answer),
+            Err(why) => refused(&why),
+        },
     })
 }
 
@@ -41,38 +56,60 @@ async fn claims<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     token: &str,
-) -> Result<Option<Answer>, PlatformError> {
+) -> Result<Result<Answer, Refused>, PlatformError> {
     #[derive(Deserialize)]
     struct Row {
-        scope: String,
+        scope: Scope,
+        client_id: String,
         subject: Subject,
         #[serde(flatten)]
         profile: KnownProfile,
     }
-    let statement = Statement::new(
-        "SELECT t.scope, u.subject, u.name, u.picture, u.friend, l.member_id \
-         FROM access_tokens t JOIN sessions s ON s.account = t.account AND s.sid = t.sid \
-         JOIN line_users u ON u.id = s.line_user \
-         LEFT JOIN links l ON l.account = t.account AND l.line_user = u.id \
-         WHERE t.account = ?1 AND t.digest = ?2 AND t.expires_at > ?3 AND t.revoked_at IS NULL \
-           AND s.ended_at IS NULL",
-    )
-    .bind(&site.account.id)
-    .bind(&Digest::of(token.as_bytes()))
-    .bind(cx.platform.now());
-    let row: Option<Row> = cx.platform.one(&site.account.database, statement).await?.first()?;
-    Ok(row.map(|row| Answer { sub: row.subject, profile: row.profile.shown(Scope::parse(&row.scope)) }))
+    let read = grant::of_access_token(&site.account.id, &Digest::of(token.as_bytes()), cx.platform.now());
+    let row: Option<Row> = cx.platform.one(&site.account.database, read).await?.first()?;
+    let Some(row) = row else { return Ok(Err(Refused::Invalid)) };
+    // A client that is gone takes its tokens with it.
+    let Some(client) = client(cx, site, &row.client_id).await? else { return Ok(Err(Refused::Invalid)) };
+    if !row.scope.openid {
+        return Ok(Err(Refused::Scope));
+    }
+    let profile = row.profile.shown(row.scope, client.email_verification);
+    Ok(Ok(Answer { sub: row.subject, profile }))
 }
 
-/// RFC 6750 section 3: without a token the challenge names no error.
-fn refused(error: Option<&'static str>) -> Reply {
-    let challenge = error.map_or_else(
-        || "Bearer realm=\"enishi\"".to_owned(),
-        |error| format!("Bearer realm=\"enishi\", error=\"{error}\""),
-    );
+/// The client, by the configuration in memory or else by the newest.
+async fn client<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    id: &str,
+) -> Result<Option<Client>, PlatformError> {
+    if let Some(client) = site.account.client(id) {
+        return Ok(Some(client.clone()));
+    }
+    let fresh = config::reread(cx, &site.account).await?;
+    Ok(fresh.and_then(|account| account.client(id).cloned()))
+}
+
+fn refused(why: &Refused) -> Reply {
+    let (status, error, description) = match why {
+        Refused::Missing => {
+            (StatusCode::UNAUTHORIZED, None, "send a valid access token as Authorization: Bearer")
+        }
+        Refused::Twice => (StatusCode::BAD_REQUEST, Some("invalid_request"), "send the token in one way"),
+        Refused::Invalid => (StatusCode::UNAUTHORIZED, Some("invalid_token"), "the token is unknown or over"),
+        Refused::Scope => (StatusCode::FORBIDDEN, Some("insufficient_scope"), "the token lacks openid"),
+    };
+    let challenge = match error {
+        None => "Bearer realm=\"enishi\"".to_owned(),
+        Some("insufficient_scope") => {
+            "Bearer realm=\"enishi\", error=\"insufficient_scope\", scope=\"openid\"".to_owned()
+        }
+        Some(error) => {
+            format!("Bearer realm=\"enishi\", error=\"{error}\", error_description=\"{description}\"")
+        }
+    };
     let error = error.unwrap_or("token_missing");
-    let description = "send a valid access token as Authorization: Bearer";
-    Reply::json(StatusCode::UNAUTHORIZED, &json!({ "error": error, "error_description": description }))
+    Reply::json(status, &json!({ "error": error, "error_description": description }))
         .with(header::WWW_AUTHENTICATE, challenge)
         .because(error)
 }

@@ -17,6 +17,8 @@ pub enum Queue {
     Webhooks,
     /// Expanding and delivering sends: `SENDS`.
     Sends,
+    /// What is owed to the shop: `OUTBOX`.
+    Outbox,
 }
 
 /// Something to be done later.
@@ -55,6 +57,13 @@ pub enum Job {
         /// The chunk's number within the send, from 0.
         chunk: i64,
     },
+    /// Tell the shop what a row of the outbox says.
+    Outbox {
+        /// The account.
+        account: AccountId,
+        /// The row's id.
+        id: String,
+    },
 }
 
 /// What becomes of a job.
@@ -91,6 +100,7 @@ impl Job {
         match self {
             Self::Webhook { .. } | Self::WebhookInbox { .. } => Queue::Webhooks,
             Self::Expand { .. } | Self::Deliver { .. } => Queue::Sends,
+            Self::Outbox { .. } => Queue::Outbox,
         }
     }
 
@@ -101,7 +111,8 @@ impl Job {
             Self::Webhook { account, .. }
             | Self::WebhookInbox { account, .. }
             | Self::Expand { account, .. }
-            | Self::Deliver { account, .. } => account,
+            | Self::Deliver { account, .. }
+            | Self::Outbox { account, .. } => account,
         }
     }
 

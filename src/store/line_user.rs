@@ -34,22 +34,36 @@ pub fn seen(account: &AccountId, users: &[Seen<'_>], now: UnixMillis) -> Stateme
     .bind(now)
 }
 
-/// Keeps the name and picture that LINE's ID token showed.
+/// What LINE's ID token showed of a customer.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The name.
+    pub name: Option<&'a str>,
+    /// The picture.
+    pub picture: Option<&'a str>,
+    /// The address, if it was asked for: none then means that the customer does not agree (any more).
+    pub email: Option<Option<&'a str>>,
+}
+
+/// Keeps what LINE's ID token showed. Another address is not verified.
 #[must_use]
-pub fn profile(
-    account: &AccountId,
-    line_user_id: &LineUserId,
-    name: Option<&str>,
-    picture: Option<&str>,
-) -> Statement {
-    Statement::new(
-        "UPDATE line_users SET name = ?3, picture = ?4 \
-         WHERE account = ?1 AND line_user_id = ?2 AND (name IS NOT ?3 OR picture IS NOT ?4)",
-    )
-    .bind(account)
-    .bind(line_user_id)
-    .bind(name)
-    .bind(picture)
+pub fn profile(account: &AccountId, line_user_id: &LineUserId, shown: Shown<'_>) -> Statement {
+    let statement = match shown.email {
+        None => Statement::new(
+            "UPDATE line_users SET name = ?3, picture = ?4 \
+             WHERE account = ?1 AND line_user_id = ?2 AND (name IS NOT ?3 OR picture IS NOT ?4)",
+        ),
+        Some(_) => Statement::new(
+            "UPDATE line_users SET name = ?3, picture = ?4, email = ?5, \
+               email_verified_at = CASE WHEN email = ?5 COLLATE NOCASE THEN email_verified_at END \
+             WHERE account = ?1 AND line_user_id = ?2 AND (name IS NOT ?3 OR picture IS NOT ?4 OR email IS NOT ?5)",
+        ),
+    };
+    let statement = statement.bind(account).bind(line_user_id).bind(shown.name).bind(shown.picture);
+    match shown.email {
+        None => statement,
+        Some(email) => statement.bind(email),
+    }
 }
 
 /// What somebody said about a friendship.

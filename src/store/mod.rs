@@ -2,10 +2,16 @@
 //!
 //! What several rooms change in one batch is a function in here that returns statements. Tables: `docs/STORAGE.md`.
 
+pub mod audit;
 mod cache;
 pub mod dead_letter;
+pub mod ending;
+pub mod grant;
 mod job;
 pub mod line_user;
+pub mod link;
+pub mod outbox;
+pub mod pushed;
 pub mod session;
 mod statement;
 pub mod sweep;

@@ -1,11 +1,10 @@
-//! Sessions, and the codes that let a storefront share one. Ending a session ends its codes and access tokens with it,
-//! because each of them is good only while its session is.
+//! Sessions, and the codes that let a storefront share one. A code is good only while its session is.
 
-use super::Statement;
+use super::{Statement, Value};
 use crate::{
-    id::{AccountId, AttemptId, LineUserId, SessionId, Subject},
-    oauth::Scope,
-    secret::SecretText,
+    id::{AccountId, AttemptId, LineUserId, SessionId},
+    oauth::authorization::AuthorizationRequest,
+    secret::{Digest, SecretText},
     time::{HOUR, MINUTE, UnixMillis},
 };
 
@@ -47,87 +46,102 @@ pub fn begin(account: &AccountId, session: &NewSession<'_>, now: UnixMillis) -> 
     .bind(now + LIFETIME)
 }
 
-/// Ends every session of a subject.
-#[must_use]
-pub fn end_all(account: &AccountId, subject: &Subject, now: UnixMillis) -> Statement {
-    let line_user = "SELECT id FROM line_users WHERE account = ?1 AND subject = ?2";
-    Statement::compiled(end_of(line_user, "?3")).bind(account).bind(subject).bind(now)
-}
-
-/// The SQL that ends the live sessions of LINE users: `line_users` selects their row ids, `now` is the placeholder of the
-/// time. The index is named, because the planner would read all sessions of the account instead.
-#[must_use]
-pub fn end_of(line_users: &str, now: &str) -> String {
-    format!(
-        "UPDATE sessions INDEXED BY sessions_by_line_user SET ended_at = {now} \
-         WHERE account = ?1 AND ended_at IS NULL AND line_user IN ({line_users})"
-    )
-}
-
-/// An authorization code and what it is bound to (RFC 6749 section 4.1.2).
+/// An authorization code (RFC 6749 section 4.1.2): what was asked for, and whose session answers it.
 #[derive(Debug)]
 pub struct NewCode<'a> {
     /// The code; its digest is stored.
     pub code: &'a SecretText,
-    /// The client that may redeem it.
-    pub client_id: &'a str,
-    /// The redirect URI that must be repeated.
-    pub redirect_uri: &'a str,
-    /// The PKCE challenge that must be met.
-    pub code_challenge: Option<&'a str>,
-    /// Echoed in the ID token.
-    pub nonce: Option<&'a str>,
-    /// What was granted.
-    pub scope: Scope,
+    /// What was asked for.
+    pub asked: Asked<'a>,
+    /// Whose session.
+    pub of: Of<'a>,
+    /// The link that its redemption makes, as the customer agreed: `{member_id, consent}` as JSON.
+    pub link: Option<String>,
+    /// Whether an e-mail address of the customer that is not verified holds it back.
+    pub holds_for_email: bool,
 }
 
-/// How the session of a new code is found.
+/// What a code answers.
 #[derive(Debug)]
-pub enum CodeFor<'a> {
-    /// The session that a login attempt made.
-    Attempt(&'a AttemptId),
-    /// The live session of a cookie, authenticated no earlier than this.
-    Cookie {
-        /// The cookie's value.
-        token: &'a SecretText,
-        /// The oldest authentication that is accepted.
-        not_before: UnixMillis,
+pub enum Asked<'a> {
+    /// This request.
+    Request(&'a AuthorizationRequest),
+    /// The pushed request of this digest, that one of these opened.
+    Pushed {
+        /// Of the `request_uri`.
+        digest: &'a Digest,
+        /// Names under which this browser opened it.
+        openers: &'a [String],
     },
 }
 
-/// Makes a code, if the session lives; no change means that there is none.
+/// Whose session a code is for.
+#[derive(Debug)]
+pub enum Of<'a> {
+    /// The one that a login attempt made.
+    Attempt(&'a AttemptId),
+    /// The live one of a cookie, if it satisfies the request by itself: `prompt`, `max_age`, `login_hint`.
+    Cookie(&'a SecretText),
+}
+
+/// Makes a code, if the session lives and is of the subject that the client expects; no change means that there is none.
 #[must_use]
-pub fn issue_code(
-    account: &AccountId,
-    code: &NewCode<'_>,
-    session: &CodeFor<'_>,
-    now: UnixMillis,
-) -> Statement {
-    let sql = match session {
-        CodeFor::Attempt(_) => {
-            "INSERT INTO codes (account, digest, client_id, redirect_uri, code_challenge, nonce, scope, sid, created_at, expires_at) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, s.sid, ?8, ?9 FROM login_attempts t \
-             JOIN sessions s ON s.account = t.account AND s.sid = t.sid \
-             WHERE t.account = ?1 AND t.attempt = ?10 AND s.ended_at IS NULL AND s.expires_at > ?8"
+pub fn issue_code(account: &AccountId, new: &NewCode<'_>, now: UnixMillis) -> Statement {
+    // ?1 account, ?2 digest, ?3 now, ?4 end, ?5 link, ?6 session; then the request.
+    let (asked, values): (&str, Vec<Value>) = match &new.asked {
+        Asked::Request(request) => {
+            let json = serde_json::to_string(request).unwrap_or_default();
+            ("(SELECT ?7 AS r)", vec![json.into()])
         }
-        CodeFor::Cookie { .. } => {
-            "INSERT INTO codes (account, digest, client_id, redirect_uri, code_challenge, nonce, scope, sid, created_at, expires_at) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, sid, ?8, ?9 FROM sessions \
-             WHERE account = ?1 AND token_digest = ?10 AND ended_at IS NULL AND expires_at > ?8 AND auth_time >= ?11"
-        }
+        Asked::Pushed { digest, openers } => (
+            "(SELECT request AS r FROM pushed_requests WHERE account = ?1 AND digest = ?7 AND spent_by IS NULL \
+               AND opened_by IN (SELECT value FROM json_each(?8)))",
+            vec![(*digest).into(), serde_json::to_string(openers).unwrap_or_default().into()],
+        ),
     };
-    let statement = Statement::new(sql)
-        .bind(account)
-        .bind(&code.code.digest())
-        .bind(code.client_id)
-        .bind(code.redirect_uri)
-        .bind(code.code_challenge)
-        .bind(code.nonce)
-        .bind(code.scope.text())
-        .bind(now)
-        .bind(now + CODE_LIFETIME);
-    match session {
-        CodeFor::Attempt(attempt) => statement.bind(*attempt),
-        CodeFor::Cookie { token, not_before } => statement.bind(&token.digest()).bind(*not_before),
-    }
+    let (session, satisfied, named): (_, _, Value) = match new.of {
+        Of::Attempt(attempt) => (
+            "JOIN login_attempts t ON t.account = ?1 AND t.attempt = ?6 \
+             JOIN sessions s ON s.account = ?1 AND s.sid = t.sid",
+            "NOT EXISTS (SELECT 1 FROM pushed_requests p WHERE p.account = ?1 AND p.digest = a.r ->> '$.pushed.digest' \
+               AND p.spent_by <> ?6)",
+            attempt.into(),
+        ),
+        Of::Cookie(token) => (
+            "JOIN sessions s INDEXED BY sessions_by_token ON s.account = ?1 AND s.token_digest = ?6",
+            "s.auth_time >= ?3 - 1000 * coalesce(a.r ->> 'max_age', 1e12) \
+             AND a.r ->> 'prompt' <> 'login' AND a.r -> 'link' IS NULL \
+             AND coalesce(u.email = a.r ->> 'email_hint' COLLATE NOCASE, 1)",
+            (&token.digest()).into(),
+        ),
+    };
+    let email =
+        if new.holds_for_email { "AND (u.email IS NULL OR u.email_verified_at IS NOT NULL)" } else { "" };
+    let statement = Statement::compiled(format!(
+        "INSERT INTO codes (account, digest, client_id, redirect_uri, code_challenge, nonce, scope, sid, link, created_at, expires_at) \
+         SELECT ?1, ?2, a.r ->> 'client_id', a.r ->> 'redirect_uri', a.r ->> 'code_challenge', a.r ->> 'nonce', \
+           a.r ->> 'scope', s.sid, ?5, ?3, ?4 \
+         FROM {asked} a {session} JOIN line_users u ON u.id = s.line_user \
+         WHERE s.ended_at IS NULL AND s.expires_at > ?3 AND coalesce(u.subject = a.r ->> 'subject', 1) \
+           AND {satisfied} {email}"
+    ))
+    .bind(account)
+    .bind(&new.code.digest())
+    .bind(now)
+    .bind(now + CODE_LIFETIME)
+    .bind(new.link.clone())
+    .bind(named);
+    values.into_iter().fold(statement, Statement::bind)
+}
+
+/// Whether the session of a cookie lives.
+#[must_use]
+pub fn lives(account: &AccountId, cookie: &Digest, now: UnixMillis) -> Statement {
+    Statement::new(
+        "SELECT 1 AS lives FROM sessions INDEXED BY sessions_by_token \
+         WHERE account = ?1 AND token_digest = ?2 AND ended_at IS NULL AND expires_at > ?3",
+    )
+    .bind(account)
+    .bind(cookie)
+    .bind(now)
 }

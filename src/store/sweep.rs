@@ -1,6 +1,9 @@
 //! Rows whose time is over, deleted by age in small pieces so that no statement runs long.
 
-use super::Statement;
+use super::{
+    Statement,
+    grant::{REFRESH_IDLE, REFRESH_LIFETIME},
+};
 use crate::time::{DAY, HOUR, UnixMillis};
 
 /// Rows that one sweep deletes of one table.
@@ -21,15 +24,42 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
              (SELECT account, attempt FROM parked_attempts WHERE created_at < ?1 LIMIT ?2)",
             now + -HOUR,
         ),
-        // A spent code must still be known when it is tried again, as long as the tokens it gave live.
+        // A spent code must still be known when it is tried again, so that what it gave can be ended.
         (
             "DELETE FROM codes WHERE (account, digest) IN \
              (SELECT account, digest FROM codes WHERE expires_at < ?1 LIMIT ?2)",
             now + -2 * HOUR,
         ),
         (
-            "DELETE FROM access_tokens WHERE (account, digest) IN \
-             (SELECT account, digest FROM access_tokens WHERE expires_at < ?1 LIMIT ?2)",
+            "DELETE FROM bearer_tokens WHERE (account, digest) IN \
+             (SELECT account, digest FROM bearer_tokens WHERE expires_at < ?1 LIMIT ?2)",
+            now + -HOUR,
+        ),
+        // A used refresh token must still be known when it comes again, as long as its grant lives.
+        (
+            "DELETE FROM refresh_tokens WHERE (account, digest) IN \
+             (SELECT account, digest FROM refresh_tokens WHERE expires_at < ?1 LIMIT ?2)",
+            now + -(REFRESH_LIFETIME - REFRESH_IDLE),
+        ),
+        // Whoever received tokens is told of the session's end, which may come after theirs.
+        (
+            "DELETE FROM grants WHERE (account, id) IN \
+             (SELECT account, id FROM grants WHERE expires_at < ?1 LIMIT ?2)",
+            now + -DAY,
+        ),
+        (
+            "DELETE FROM traded_tokens WHERE (account, digest) IN \
+             (SELECT account, digest FROM traded_tokens WHERE expires_at < ?1 LIMIT ?2)",
+            now,
+        ),
+        (
+            "DELETE FROM pushed_requests WHERE (account, digest) IN \
+             (SELECT account, digest FROM pushed_requests WHERE created_at < ?1 LIMIT ?2)",
+            now + -HOUR,
+        ),
+        (
+            "DELETE FROM email_codes WHERE (account, attempt) IN \
+             (SELECT account, attempt FROM email_codes WHERE expires_at < ?1 LIMIT ?2)",
             now + -HOUR,
         ),
         (

@@ -52,6 +52,13 @@ impl Form {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
+    /// The parameters with one more, or with another value of one.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let others = self.0.iter().filter(|(known, _)| known != name).cloned();
+        Self(others.chain([(name.to_owned(), value.to_owned())]).collect())
+    }
+
     /// A parameter; sent without a value it counts as not sent (RFC 6749 section 3.1).
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {

@@ -5,7 +5,9 @@
 pub mod cookie;
 mod error;
 pub mod form;
+pub mod language;
 pub mod page;
+pub mod passing;
 
 pub use error::ApiError;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -15,16 +17,22 @@ pub const MAX_BODY: usize = 2_000_000;
 
 /// The request headers that the product reads. A platform passes on these and no others: each costs a call across
 /// the JavaScript border.
-pub const HEADERS_READ: [HeaderName; 8] = [
+pub const HEADERS_READ: [HeaderName; 11] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
     header::CONTENT_TYPE,
     header::COOKIE,
+    header::IF_NONE_MATCH,
+    header::ORIGIN,
+    CONNECTING_IP,
     IDEMPOTENCY_KEY,
     LINE_SIGNATURE,
 ];
+
+/// The caller's address as Cloudflare saw it; nobody else can set it.
+pub const CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
 
 /// LINE's signature over the raw webhook body; its case on the wire varies, so it is read without case.
 pub const LINE_SIGNATURE: HeaderName = HeaderName::from_static("x-line-signature");
@@ -163,14 +171,14 @@ pub struct Call {
     pub deadline: i64,
 }
 
-/// How long a call to LINE may take, in milliseconds.
-pub const LINE_DEADLINE: i64 = 10_000;
+/// How long a call to LINE or to a shop may take, in milliseconds.
+pub const DEADLINE: i64 = 10_000;
 
 impl Call {
     /// A call without a body.
     #[must_use]
     pub fn new(method: Method, url: String) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), deadline: LINE_DEADLINE }
+        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), deadline: DEADLINE }
     }
 
     /// A form, as OAuth's token endpoints take it.

@@ -1,59 +1,10 @@
-//! Pages that a customer sees: Japanese first, complete English by `Accept-Language`, plain HTML under a strict policy.
+//! Pages that a customer sees: Japanese first, complete English by `ui_locales` or `Accept-Language`, plain HTML under a
+//! strict policy. What a page repeats of anybody's words is escaped here and nowhere else.
 
 use http::{StatusCode, header};
 
-use super::{Reply, Request};
-
-/// The language of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
-    /// Japanese, unless the browser prefers English.
-    #[default]
-    Ja,
-    /// English.
-    En,
-}
-
-impl Language {
-    /// The language that the browser asks for (RFC 9110 section 12.5.4): English only if it comes before Japanese.
-    #[must_use]
-    pub fn of(request: &Request) -> Self {
-        let accepted = request.header(&header::ACCEPT_LANGUAGE).unwrap_or_default();
-        let tags = accepted.split(',').filter_map(|range| range.split([';', '-']).next());
-        match tags.map(str::trim).find(|tag| tag.eq_ignore_ascii_case("ja") || tag.eq_ignore_ascii_case("en"))
-        {
-            Some(tag) if tag.eq_ignore_ascii_case("en") => Self::En,
-            _ => Self::Ja,
-        }
-    }
-
-    /// The tag in `lang` (RFC 5646).
-    #[must_use]
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::Ja => "ja",
-            Self::En => "en",
-        }
-    }
-
-    /// The text of this language.
-    #[must_use]
-    pub fn pick(self, text: Text<'_>) -> &str {
-        match self {
-            Self::Ja => text.ja,
-            Self::En => text.en,
-        }
-    }
-}
-
-/// A text in both languages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Text<'a> {
-    /// Japanese.
-    pub ja: &'a str,
-    /// English.
-    pub en: &'a str,
-}
+use super::Reply;
+pub use super::language::{Language, Text};
 
 /// A link on a page, shown as its one button.
 #[derive(Debug, Clone, Copy)]
@@ -64,44 +15,100 @@ pub struct Button<'a> {
     pub href: &'a str,
 }
 
-/// A page of one message: a title, paragraphs, at most one button.
+impl<'a> Button<'a> {
+    /// The way back to the shop.
+    #[must_use]
+    pub fn back_to(home: &'a str) -> Self {
+        Self { label: Text { ja: "ショップに戻る", en: "Back to the shop" }, href: home }
+    }
+}
+
+/// A form on a page, posted to ourselves. Its answer is a page as well (`passing.rs`).
+#[derive(Debug, Clone)]
+pub struct PageForm<'a> {
+    /// Our own address.
+    pub action: &'a str,
+    /// What it carries along, by name.
+    pub hidden: Vec<(&'a str, &'a str)>,
+    /// The one field that the customer fills in.
+    pub field: Option<Field<'a>>,
+    /// Its buttons; the first is the one that is meant.
+    pub choices: Vec<Choice<'a>>,
+}
+
+/// A field for a code of digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
+    /// The parameter.
+    pub name: &'a str,
+    /// What is asked.
+    pub label: Text<'a>,
+}
+
+/// A button of a form.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// The value of `choice`.
+    pub value: &'a str,
+    /// What it says.
+    pub label: Text<'a>,
+}
+
+/// A page of one message: a title, paragraphs, at most one link shown as a button, at most one form.
 #[derive(Debug, Clone)]
 pub struct Page<'a> {
-    /// The status that it is answered with.
-    pub status: StatusCode,
-    /// The heading.
-    pub title: Text<'a>,
-    /// The paragraphs.
-    pub paragraphs: Vec<Text<'a>>,
-    /// The way on.
-    pub button: Option<Button<'a>>,
-    /// Quiet text at the foot, for whoever is asked for help.
-    pub detail: Option<&'a str>,
+    status: StatusCode,
+    title: Text<'a>,
+    paragraphs: Vec<Text<'a>>,
+    form: Option<PageForm<'a>>,
+    button: Option<Button<'a>>,
+    detail: Option<&'a str>,
 }
 
 /// Nothing from elsewhere, no script, no frame.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
-    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
+    base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    /// A page that says something.
+    #[must_use]
+    pub fn new(status: StatusCode, title: Text<'a>, paragraphs: Vec<Text<'a>>) -> Self {
+        Self { status, title, paragraphs, form: None, button: None, detail: None }
+    }
+
+    /// With the way on.
+    #[must_use]
+    pub fn button(mut self, button: Button<'a>) -> Self {
+        self.button = Some(button);
+        self
+    }
+
+    /// With a form.
+    #[must_use]
+    pub fn form(mut self, form: PageForm<'a>) -> Self {
+        self.form = Some(form);
+        self
+    }
+
+    /// With quiet text at the foot, for whoever is asked for help.
+    #[must_use]
+    pub fn detail(mut self, detail: &'a str) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
     /// The page in one language.
     #[must_use]
     pub fn into_reply(self, language: Language) -> Reply {
-        let mut reply = Reply::new(self.status)
-            .with(header::CONTENT_TYPE, "text/html; charset=utf-8")
-            .with(header::CACHE_CONTROL, "no-store")
-            .with(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
-            .with(header::X_FRAME_OPTIONS, "DENY")
-            .with(header::REFERRER_POLICY, "no-referrer")
-            .with(header::VARY, "Accept-Language");
-        reply.body = self.html(language).into_bytes();
-        reply
+        let reply = html(self.status, CONTENT_SECURITY_POLICY, self.html(language));
+        reply.with(header::VARY, "Accept-Language")
     }
 
     fn html(&self, language: Language) -> String {
         let title = escape(language.pick(self.title));
         let paragraphs: String =
             self.paragraphs.iter().map(|p| format!("<p>{}</p>", escape(language.pick(*p)))).collect();
+        let form = self.form.as_ref().map_or_else(String::new, |form| form.html(language));
         let button = self.button.map_or_else(String::new, |button| {
             let label = escape(language.pick(button.label));
             format!(
@@ -116,10 +123,56 @@ impl Page<'_> {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <meta name=\"robots\" content=\"noindex\"><title>{title}</title>\
              <link rel=\"stylesheet\" href=\"/enishi.css\"></head>\
-             <body><main><h1>{title}</h1>{paragraphs}{button}{detail}</main></body></html>",
+             <body><main><h1>{title}</h1>{paragraphs}{form}{button}{detail}</main></body></html>",
             language.tag()
         )
     }
+}
+
+impl PageForm<'_> {
+    fn html(&self, language: Language) -> String {
+        let field = self.field.map_or_else(String::new, |field| {
+            format!(
+                "<p><label>{}<br><input name=\"{}\" inputmode=\"numeric\" autocomplete=\"one-time-code\" \
+                 maxlength=\"6\" required></label></p>",
+                escape(language.pick(field.label)),
+                escape(field.name)
+            )
+        });
+        let choices = self.choices.iter().enumerate().map(|(at, choice)| {
+            // Only the first, meant choice needs the field.
+            let (class, skips) = if at == 0 { ("button", "") } else { ("button quiet", " formnovalidate") };
+            format!(
+                "<p><button class=\"{class}\" name=\"choice\" value=\"{0}\" data-testid=\"{0}\"{skips}>{1}</button></p>",
+                escape(choice.value),
+                escape(language.pick(choice.label))
+            )
+        });
+        let choices: String = choices.collect();
+        format!(
+            "<form method=\"post\" action=\"{}\">{}{field}{choices}</form>",
+            escape(self.action),
+            hidden(&self.hidden)
+        )
+    }
+}
+
+pub(super) fn hidden(parameters: &[(&str, &str)]) -> String {
+    let input = |(name, value): &(&str, &str)| {
+        format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
+    };
+    parameters.iter().map(input).collect()
+}
+
+pub(super) fn html(status: StatusCode, policy: &str, text: String) -> Reply {
+    let mut reply = Reply::new(status)
+        .with(header::CONTENT_TYPE, "text/html; charset=utf-8")
+        .with(header::CACHE_CONTROL, "no-store")
+        .with(header::CONTENT_SECURITY_POLICY, policy)
+        .with(header::X_FRAME_OPTIONS, "DENY")
+        .with(header::REFERRER_POLICY, "no-referrer");
+    reply.body = text.into_bytes();
+    reply
 }
 
 /// Text that is safe between tags and inside quoted attributes.
@@ -141,41 +194,23 @@ pub fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Method};
-
     use super::*;
-
-    fn asking_for(languages: &'static str) -> Language {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(languages));
-        Language::of(&Request {
-            method: Method::GET,
-            authority: "localhost".into(),
-            path: "/".into(),
-            query: String::new(),
-            headers,
-            body: None,
-        })
-    }
-
-    #[test]
-    fn a_page_is_japanese_unless_the_browser_prefers_english() {
-        assert_eq!(asking_for("ja,en;q=0.5"), Language::Ja);
-        assert_eq!(asking_for("en-US,en;q=0.9,ja;q=0.8"), Language::En);
-        assert_eq!(asking_for("fr-FR"), Language::Ja);
-        assert_eq!(asking_for(""), Language::Ja);
-    }
 
     #[test]
     fn whatever_a_page_repeats_is_escaped() {
-        let page = Page {
-            status: StatusCode::BAD_REQUEST,
-            title: Text { ja: "<b>", en: "<b>" },
-            paragraphs: vec![],
-            button: Some(Button { label: Text { ja: "x", en: "x" }, href: "/?a=\"><script>" }),
-            detail: Some("<script>alert('1')</script>"),
+        let evil = "\"><script>alert('1')</script>";
+        let both = Text { ja: evil, en: evil };
+        let form = PageForm {
+            action: evil,
+            hidden: vec![(evil, evil)],
+            field: Some(Field { name: evil, label: both }),
+            choices: vec![Choice { value: evil, label: both }],
         };
+        let page = Page::new(StatusCode::BAD_REQUEST, both, vec![both])
+            .form(form)
+            .button(Button { label: both, href: evil })
+            .detail(evil);
         let html = page.html(Language::En);
-        assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
+        assert!(!html.contains("<script") && !html.contains("\"><s"), "{html}");
     }
 }

@@ -48,15 +48,16 @@ export async function picture(page, name) {
 }
 
 /**
- * Goes through LINE's screens until the shop is back, whichever of them appear: log in, continue, consent.
+ * Goes through LINE's screens until the shop is back or we ask something, whichever of them appear: log in, continue,
+ * consent.
  *
  * @param {{name?: string, friend?: boolean, cancel?: boolean, seen?: (screen: string) => Promise<void>}} person
  */
 export async function throughLine(page, { name, friend = true, cancel = false, seen = async () => {} }) {
   const buttons = page.locator('[data-testid="login-new"], [data-testid="continue"], [data-testid="allow"]');
   for (;;) {
-    await page.waitForURL(({ origin }) => [demo.line_simulator, demo.storefront].includes(origin));
-    if (new URL(page.url()).origin === demo.storefront) return;
+    await page.waitForURL(({ origin }) => [demo.line_simulator, demo.storefront, demo.issuer].includes(origin));
+    if (new URL(page.url()).origin !== demo.line_simulator) return;
     const screen = await buttons.first().getAttribute("data-testid");
     await seen(screen);
     if (screen === "login-new") await submit(page, `login-as-${name}`);

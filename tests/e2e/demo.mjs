@@ -43,9 +43,10 @@ export async function received(userId, text) {
  * @param {string} what
  * @param {() => Promise<T>} look  falsy, or a throw, means not yet
  * @param {number} [deadline]  milliseconds
+ * @param {number} [pace]  milliseconds between looks
  * @returns {Promise<T>}
  */
-export async function eventually(what, look, deadline = 20_000) {
+export async function eventually(what, look, deadline = 20_000, pace = 100) {
   const until = Date.now() + deadline;
   for (;;) {
     let seen;
@@ -56,7 +57,7 @@ export async function eventually(what, look, deadline = 20_000) {
       seen = error;
     }
     assert.ok(Date.now() < until, `not within ${deadline} ms: ${what} (last: ${seen instanceof Error ? seen.message : JSON.stringify(seen)})`);
-    await pause(100);
+    await pause(pace);
   }
 }
 

@@ -11,12 +11,19 @@ const MOST_STEPS = 20;
 
 export class Walker {
   #jars = new Map();
+  #end;
 
-  /** Opens an address and follows redirects. @returns {Promise<{url: URL, status: number, text: string}>} */
+  /** @param {{end?: string}} [options]  an origin where nobody listens: the walk ends there, and its page is empty */
+  constructor({ end } = {}) {
+    this.#end = end;
+  }
+
+  /** Opens an address and follows redirects. @returns {Promise<{url: URL, status?: number, text: string}>} */
   async open(address, options = {}) {
     let url = new URL(address);
     let request = options;
     for (let step = 0; step < MOST_STEPS; step += 1) {
+      if (url.origin === this.#end) return { url, text: "" };
       const response = await this.#fetch(url, request);
       const location = response.headers.get("location");
       const text = await response.text();
@@ -43,21 +50,27 @@ export class Walker {
    * @returns {Promise<string>} the member's number
    */
   async logIn(userId, { friend = true } = {}) {
+    const page = await this.throughLine(await this.open(`${demo.storefront}/login/line`), userId, { friend });
+    assert.deepEqual([page.url.origin, page.status], [demo.storefront, 200], page.text.slice(0, 1000));
+    return this.memberId();
+  }
+
+  /** From a page of LINE to the first page after it, as this user, who may cancel at the consent. */
+  async throughLine(page, userId, { friend = true, cancel = false } = {}) {
     const steps = {
       "/login": { user_id: userId },
       "/continue": { decision: "continue" },
-      "/consent": { decision: "allow", ...(friend && { friend: "true" }) },
+      "/consent": cancel ? { decision: "cancel" } : { decision: "allow", ...(friend && { friend: "true" }) },
       "/friend": { decision: friend ? "allow" : "cancel" },
     };
-    let page = await this.open(`${demo.storefront}/login/line`);
-    while (page.url.origin === demo.line_simulator) {
+    for (let screen = 0; page.url.origin === demo.line_simulator; screen += 1) {
+      assert.ok(screen < MOST_STEPS, `LINE is left and entered again for ever: ${page.url}`);
       const action = actionOf(page.text.split(/<form\b/)[1] ?? "");
       const step = action?.slice(action.lastIndexOf("/"));
       assert.ok(steps[step], `an unknown screen at ${page.url} (${page.status}): ${page.text.slice(0, 500)}`);
       page = await this.submit(page, step, steps[step]);
     }
-    assert.deepEqual([page.url.origin, page.status], [demo.storefront, 200], page.text.slice(0, 1000));
-    return this.memberId();
+    return page;
   }
 
   /** The number on the my-page. */

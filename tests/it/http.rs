@@ -129,8 +129,8 @@ fn a_browser_that_asks_for_what_is_not_there_is_shown_a_page_in_japanese() {
     for (method, path, status, allowed) in [
         (Method::GET, "/nothing", 404, None),
         (Method::GET, "/", 404, None),
-        (Method::GET, "/token", 405, Some("POST")),
-        (Method::POST, "/jwks.json", 405, Some("GET, HEAD")),
+        (Method::GET, "/token", 405, Some("POST, OPTIONS")),
+        (Method::POST, "/jwks.json", 405, Some("GET, HEAD, OPTIONS")),
     ] {
         let page = asking(method.clone(), path, browser);
         let html = String::from_utf8(page.body.clone()).unwrap();

@@ -4,11 +4,18 @@
 //! was broken on the way (`support::Stage`).
 
 mod account;
+mod client;
+mod cost;
+mod email;
 mod http;
+mod keys;
 mod link;
 mod login;
+mod logout;
+mod par;
 mod prove;
 mod provider;
 mod send;
 mod support;
+mod token;
 mod webhook;

@@ -8,7 +8,7 @@ use enishi_world::{
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Browser, Consent, LINE_TOKEN, MULTICAST, Stage, for_each_seed, is_full};
+use crate::support::{Browser, Consent, LINE_TOKEN, MULTICAST, Stage, for_each_seed, is_full, json_body};
 
 /// Queues at their worst.
 const STORM: Disturbance = Disturbance { duplicates: 0.2, late: 20_000, shuffle: true, consumers: 3 };
@@ -204,4 +204,79 @@ fn log_in_through_a_storm(seed: u64) -> (u64, u64) {
     assert!(stage.count("sessions") <= 1, "seed {seed}");
     assert!(stage.answers_of(LINE_TOKEN).len() <= 1, "seed {seed}");
     (arrivals as u64, world.faults_struck())
+}
+
+#[test]
+fn prove_codes_are_redeemed_once_by_whoever_is_first() {
+    for_each_seed("codes", |seed| {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, &stage.shop);
+        let login = shop.begin("1").but("scope", Some("openid offline_access"));
+        let location = Browser::of(world, &stage.person("花子")).log_in(shop, &login, Consent::Plain);
+        let request = shop.token_request(&shop.code(&login, &location), &login.verifier);
+        let stormy = seed % 2 == 0;
+        if stormy {
+            world.fail_by_seed(0.1);
+        }
+        let replies = world.together((0..100).map(|_| world.serve(request.clone())));
+        world.end_faults();
+        let won: Vec<_> = replies.iter().flatten().filter(|reply| reply.status == 200).collect();
+        assert!(won.len() == 1 || (stormy && won.is_empty()), "seed {seed}: {} succeeded", won.len());
+        let refused = replies.iter().flatten().filter(|reply| reply.status == 400).count();
+        assert!(stormy || refused == 99, "seed {seed}: {refused} were refused");
+        assert_eq!(stage.count("grants"), 1, "seed {seed}");
+        // Who came later came with a code that was spent: what the first received is worth nothing any more.
+        assert_eq!(stage.count("grants WHERE ended_at IS NULL"), 0, "seed {seed}");
+        for reply in &won {
+            let token = json_body(reply)["access_token"].as_str().unwrap().to_owned();
+            assert_eq!(shop.userinfo(world, &token).status, 401, "seed {seed}");
+        }
+        let won = u64::try_from(won.len()).unwrap();
+        vec![
+            ("exchanges", 100),
+            ("successes", won),
+            ("faults", world.faults_struck()),
+            ("second successes", 0),
+        ]
+    });
+}
+
+#[test]
+fn prove_refreshes_keep_one_lineage() {
+    for_each_seed("refreshes", |seed| {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, &stage.shop);
+        let (_, _, tokens) = stage.logged_in(shop, "openid offline_access");
+        let mut present = tokens["refresh_token"].as_str().unwrap().to_owned();
+        let (mut asked, mut answered) = (0, 0);
+        for round in 1..=5 {
+            let fields = [("grant_type", "refresh_token"), ("refresh_token", present.as_str())];
+            let request = shop.request("/token", &fields);
+            let stormy = seed % 2 == 0;
+            if stormy {
+                world.fail_by_seed(0.1);
+            }
+            let replies = world.together((0..50).map(|_| world.serve(request.clone())));
+            world.end_faults();
+            // Where every answer was lost, the client asks again with what it has.
+            let last = shop.refresh(world, &present);
+            let given = replies.iter().flatten().chain([&last]).filter(|reply| reply.status == 200);
+            let mut next: Vec<String> =
+                given.map(|reply| json_body(reply)["refresh_token"].as_str().unwrap().to_owned()).collect();
+            assert!(stormy || next.len() == 51, "seed {seed}: {} of 51", next.len());
+            (asked, answered) = (asked + 51, answered + u64::try_from(next.len()).unwrap());
+            next.dedup();
+            assert!(next.len() <= 1, "seed {seed}: {} lineages", next.len());
+            assert_eq!(stage.count("refresh_tokens"), round + 1, "seed {seed}");
+            assert_eq!(stage.count("refresh_tokens WHERE used_at IS NULL"), 1, "seed {seed}");
+            // A repeat that the storm held back beyond the grace is a reuse, and ends the family as a whole.
+            if last.status == 400 {
+                assert!(stormy && stage.count("grants WHERE ended_at IS NULL") == 0, "seed {seed}");
+                break;
+            }
+            present.clone_from(&next[0]);
+            world.advance(31 * SECOND);
+        }
+        vec![("refreshes", asked), ("answers", answered), ("faults", world.faults_struck()), ("forks", 0)]
+    });
 }

@@ -7,9 +7,9 @@ use crate::{
     fault::{Fault, Point, STALL},
 };
 
-/// Where a call to LINE goes, and how long its answer is waited for, in milliseconds.
-pub(crate) struct ToLine<'a> {
-    pub(crate) path: &'a str,
+/// Where a call to another server goes, and how long its answer is waited for, in milliseconds.
+pub(crate) struct Outward<'a> {
+    pub(crate) target: &'a str,
     pub(crate) deadline: i64,
 }
 
@@ -23,10 +23,10 @@ impl World {
         self.meet(point, None, act).await
     }
 
-    /// One call to LINE.
+    /// One call to another server.
     pub(crate) async fn call_out<T>(
         &self,
-        to: ToLine<'_>,
+        to: Outward<'_>,
         act: impl FnOnce() -> Result<T, PlatformError>,
     ) -> Result<T, PlatformError> {
         self.meet(Point::Fetch, Some(to), act).await
@@ -35,12 +35,12 @@ impl World {
     async fn meet<T>(
         &self,
         point: Point,
-        to: Option<ToLine<'_>>,
+        to: Option<Outward<'_>>,
         act: impl FnOnce() -> Result<T, PlatformError>,
     ) -> Result<T, PlatformError> {
         self.clock.live().await;
-        let path = to.as_ref().map(|to| to.path);
-        let fate = self.faults.borrow_mut().meet(point, path, &mut self.random.borrow_mut());
+        let target = to.as_ref().map(|to| to.target);
+        let fate = self.faults.borrow_mut().meet(point, target, &mut self.random.borrow_mut());
         self.clock.give_way().await;
         self.clock.live().await;
         match fate {

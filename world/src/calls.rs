@@ -15,7 +15,7 @@ pub struct Calls {
     pub cache_writes: u32,
     /// Requests to a queue.
     pub enqueues: u32,
-    /// Calls to LINE.
+    /// Calls to LINE and to the shop's servers.
     pub fetches: u32,
     /// RSA signatures.
     pub signatures: u32,

@@ -1,4 +1,4 @@
-//! Bad luck on demand: what a caller of D1, KV, a queue or LINE must expect of every single call.
+//! Bad luck on demand: what a caller of D1, KV, a queue, LINE or a shop must expect of every single call.
 //!
 //! In: faults planned by kind of call, by number or by probability. Out: the fate of each call. A crash ends the whole
 //! invocation at that call, as an evicted isolate does: nothing after it runs, no error is seen.
@@ -16,7 +16,7 @@ pub enum Point {
     Cache,
     /// Putting jobs on a queue.
     Queue,
-    /// Calling LINE.
+    /// Calling LINE or a shop's server.
     Fetch,
 }
 
@@ -42,7 +42,7 @@ pub enum Fault {
     Refused,
     /// An error, although everything has happened.
     AnswerLost,
-    /// It happens two minutes later; a call to LINE happens as its caller gives up.
+    /// It happens two minutes later; a call to another server happens as its caller gives up.
     Stalled,
     /// The invocation ends before it happens.
     CrashBefore,
@@ -60,7 +60,7 @@ impl Fault {
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
     Kind(Point),
-    Path(String),
+    Server(String),
 }
 
 /// What is planned.
@@ -75,21 +75,22 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// The fate of the call that is now made; `path` is the one at LINE, where it goes there.
-    pub(crate) fn meet(&mut self, point: Point, path: Option<&str>, random: &mut Random) -> Option<Fault> {
+    /// The fate of the call that is now made; `server` says where at which, if it goes to one: the path at LINE, a
+    /// shop's URL without its query.
+    pub(crate) fn meet(&mut self, point: Point, server: Option<&str>, random: &mut Random) -> Option<Fault> {
         self.calls += 1;
-        let fate = self.fate(point, path, random);
+        let fate = self.fate(point, server, random);
         self.struck += u64::from(fate.is_some());
         fate
     }
 
-    fn fate(&mut self, point: Point, path: Option<&str>, random: &mut Random) -> Option<Fault> {
+    fn fate(&mut self, point: Point, server: Option<&str>, random: &mut Random) -> Option<Fault> {
         if let Some((_, fault)) = self.at.take_if(|(number, _)| *number == self.calls) {
             return Some(fault);
         }
         let waits = |target: &Target| match target {
             Target::Kind(kind) => *kind == point,
-            Target::Path(planned) => path == Some(planned.as_str()),
+            Target::Server(planned) => server == Some(planned.as_str()),
         };
         if let Some(place) = self.next.iter().position(|(target, _)| waits(target)) {
             return Some(self.next.remove(place).1);
@@ -109,9 +110,9 @@ impl World {
         self.faults.borrow_mut().next.extend(planned);
     }
 
-    /// The next call to this path at LINE meets this fault.
+    /// The next call to this path at LINE, or to this URL (without a query) of a shop, meets this fault.
     pub fn fail_next_call(&self, path: &str, fault: Fault) {
-        self.faults.borrow_mut().next.push((Target::Path(path.to_owned()), fault));
+        self.faults.borrow_mut().next.push((Target::Server(path.to_owned()), fault));
     }
 
     /// From now on every call of this kind meets this fault, until the faults end: an outage.
@@ -119,9 +120,9 @@ impl World {
         self.faults.borrow_mut().always.push((Target::Kind(point), fault));
     }
 
-    /// From now on every call to this path at LINE meets this fault, until the faults end.
+    /// From now on every call to this path at LINE, or to this URL of a shop, meets this fault, until the faults end.
     pub fn fail_always_call(&self, path: &str, fault: Fault) {
-        self.faults.borrow_mut().always.push((Target::Path(path.to_owned()), fault));
+        self.faults.borrow_mut().always.push((Target::Server(path.to_owned()), fault));
     }
 
     /// The `number`-th call from now, of whatever kind, meets this fault; 1 is the next one.
@@ -161,7 +162,7 @@ mod tests {
         let mut random = Random::new(1);
         let mut faults = Faults::default();
         faults.next.push((Target::Kind(Point::Queue), Fault::Refused));
-        faults.next.push((Target::Path("/a".to_owned()), Fault::AnswerLost));
+        faults.next.push((Target::Server("/a".to_owned()), Fault::AnswerLost));
         assert_eq!(faults.meet(Point::Database, None, &mut random), None);
         assert_eq!(faults.meet(Point::Queue, None, &mut random), Some(Fault::Refused));
         assert_eq!(faults.meet(Point::Queue, None, &mut random), None);

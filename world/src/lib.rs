@@ -11,6 +11,7 @@
 //! | KV | a map whose readers see up to 60 s into the past, absence included (`cache.rs`) |
 //! | Queues | lists delivered late, twice or shuffled when asked (`queue.rs`, `consumer.rs`) |
 //! | LINE | the crate `line-simulator`, called in-process (`line.rs`) |
+//! | the shop's servers | addresses that a test registers, with a record of each call (`shop.rs`) |
 //! | clock | moved by hand; a sleep moves it once nobody has anything else to do (`executor.rs`) |
 //! | randomness | SHA-256 of the seed and a counter (`random.rs`) |
 //! | `WebCrypto` | OpenSSL (`rsa.rs`) |
@@ -18,8 +19,8 @@
 //!
 //! The world is stricter than production, so that a test shows what production would show only under load: it refuses
 //! more than 100 bound parameters, integers beyond 2^53, statements that scan a table, more than 1,000 statements in one
-//! invocation, queue messages above the limit, calls to any host but LINE's, and log lines that name a LINE user. Where D1 and `SQLite` differ it does as D1 does:
-//! every bound number is a double.
+//! invocation, queue messages above the limit, calls to any host but LINE's and the registered shop's, and log lines
+//! that name a LINE user. Where D1 and `SQLite` differ it does as D1 does: every bound number is a double.
 //!
 //! ```
 //! use enishi_world::World;
@@ -45,21 +46,23 @@ mod fault;
 mod json;
 mod line;
 mod log;
+mod outward;
 mod plan;
 mod platform;
 mod queue;
 mod random;
 mod rsa;
+mod shop;
 
 use std::{
     cell::{Cell, RefCell, RefMut},
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     rc::Rc,
 };
 
 use enishi::{
     config::Memory,
-    platform::{Context, LineBases, Settings},
+    platform::{Context, Limit, LineBases, Settings},
     secret::Keys,
     time::UnixMillis,
 };
@@ -73,6 +76,7 @@ pub use line::{ACCOUNT, LINE, LineAccount, OTHER_ACCOUNT, Trouble, webhook_reque
 pub use line_simulator;
 pub use queue::Disturbance;
 pub use rsa::verifies as verifies_rs256;
+pub use shop::{ShopCall, ShopOutcome};
 
 /// When every world begins: 2026-01-05T03:00:00Z, a Monday noon in Tokyo.
 pub const BEGIN: UnixMillis = UnixMillis(1_767_582_000_000);
@@ -93,6 +97,7 @@ pub struct World {
     line: RefCell<Simulator>,
     trouble: Cell<line::Trouble>,
     answers: RefCell<Vec<(String, http::StatusCode, String)>>,
+    shop: RefCell<shop::Shop>,
     faults: RefCell<fault::Faults>,
     calls: Cell<Calls>,
     statements: Cell<u32>,
@@ -100,6 +105,7 @@ pub struct World {
     secrets: RefCell<HashSet<String>>,
     breaches: RefCell<Vec<String>>,
     keys_made: Cell<usize>,
+    passed: RefCell<HashMap<(Limit, String, i64), u32>>,
 }
 
 impl World {
@@ -121,6 +127,7 @@ impl World {
             line: RefCell::new(Simulator::new(line::channels(), seed)),
             trouble: Cell::default(),
             answers: RefCell::default(),
+            shop: RefCell::default(),
             faults: RefCell::default(),
             calls: Cell::default(),
             statements: Cell::default(),
@@ -128,6 +135,7 @@ impl World {
             secrets: RefCell::default(),
             breaches: RefCell::default(),
             keys_made: Cell::new(0),
+            passed: RefCell::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use enishi::{
     platform::PlatformError,
     time::UnixMillis,
-    web::{ANSWER_HEADERS, Answer, Call, Request},
+    web::{Call, Request},
 };
 use http::Method;
 use line_simulator::{
@@ -11,7 +11,7 @@ use line_simulator::{
     WebhookDelivery,
 };
 
-use crate::{World, call::ToLine, door};
+use crate::{World, door, outward::no_answer};
 
 /// Where the settings say that LINE is; the path alone decides which of its hosts is meant.
 pub const LINE: &str = "http://line.test";
@@ -35,6 +35,8 @@ pub struct LineAccount {
     pub messaging_secret: &'static str,
     /// The bot's user id.
     pub bot_user_id: &'static str,
+    /// Whether LINE granted the Login channel the e-mail permission.
+    pub email_permission: bool,
 }
 
 /// The first account.
@@ -47,6 +49,7 @@ pub const ACCOUNT: LineAccount = LineAccount {
     messaging_channel: "2000000002",
     messaging_secret: "5f2d1c3b4a69788796a5b4c3d2e1f00f",
     bot_user_id: "U0000000000000000000000000000b001",
+    email_permission: true,
 };
 
 /// The second account, of another shop.
@@ -59,6 +62,7 @@ pub const OTHER_ACCOUNT: LineAccount = LineAccount {
     messaging_channel: "2000000004",
     messaging_secret: "00112233445566778899aabbccddeeff",
     bot_user_id: "U0000000000000000000000000000b002",
+    email_permission: false,
 };
 
 /// How LINE fails by itself.
@@ -94,6 +98,7 @@ fn login_channel(account: &LineAccount) -> LoginChannel {
         callback_urls: vec![format!("{}/line/callback", account.issuer)],
         linked_bot: Some(account.messaging_channel.into()),
         certified: false,
+        email_permission: account.email_permission,
         name: account.name.to_owned(),
     }
 }
@@ -138,40 +143,6 @@ impl World {
         status
     }
 
-    /// One call to LINE. What comes later than the deadline does not come.
-    pub(crate) async fn call_line(&self, call: Call) -> Result<Answer, PlatformError> {
-        let sent_at = self.now();
-        let deadline = sent_at + call.deadline;
-        let path = path_of(&call.url).to_owned();
-        let to = ToLine { path: &path, deadline: call.deadline };
-        let answer = self.call_out(to, || self.hand_to_line(call)).await?;
-        match answer {
-            LineAnswer::Reply(reply) => Ok(self.read_answer(reply)),
-            LineAnswer::Delayed { reply, ms } => {
-                let at = sent_at + i64::try_from(ms).unwrap_or(i64::MAX);
-                self.clock.sleep_until(at.min(deadline)).await;
-                if at < deadline { Ok(self.read_answer(reply)) } else { Err(no_answer("too late")) }
-            }
-            LineAnswer::TimedOut => {
-                self.clock.sleep_until(deadline).await;
-                Err(no_answer("timed out"))
-            }
-            LineAnswer::Dropped => Err(no_answer("dropped")),
-        }
-    }
-
-    fn read_answer(&self, reply: http::Response<Vec<u8>>) -> Answer {
-        let (parts, body) = reply.into_parts();
-        self.overhear_json(&body);
-        let mut answer = Answer { status: parts.status, headers: http::HeaderMap::new(), body };
-        for name in ANSWER_HEADERS {
-            if let Some(value) = parts.headers.get(&name) {
-                answer.headers.insert(name, value.clone());
-            }
-        }
-        answer
-    }
-
     /// From now on calls to LINE meet this trouble.
     pub fn disturb_line(&self, trouble: Trouble) {
         self.trouble.set(trouble);
@@ -206,15 +177,12 @@ impl World {
         self.line().add_fault(line_simulator::Fault { path, times: 1, kind, status: None, ms: None });
     }
 
-    fn hand_to_line(&self, call: Call) -> Result<LineAnswer, PlatformError> {
-        if !path_of(&call.url).starts_with('/') {
-            self.breach(format!("a call to {}", call.url));
-            return Err(no_answer("not LINE"));
-        }
-        if let Some(answer) = self.planned_answer(path_of(&call.url)) {
+    pub(crate) fn hand_to_line(&self, call: Call) -> Result<LineAnswer, PlatformError> {
+        let path = path_at_line(&call.url).unwrap_or_default();
+        if let Some(answer) = self.planned_answer(path) {
             return Ok(answer);
         }
-        self.trouble(path_of(&call.url));
+        self.trouble(path);
         let mut request = http::Request::new(call.body);
         *request.method_mut() = call.method;
         *request.uri_mut() = call.url.parse().map_err(|_| no_answer("not a URL"))?;
@@ -232,10 +200,8 @@ pub fn webhook_request(delivery: &WebhookDelivery) -> Request {
     request
 }
 
-fn path_of(url: &str) -> &str {
-    url.strip_prefix(LINE).and_then(|rest| rest.split('?').next()).unwrap_or_default()
-}
-
-fn no_answer(why: &str) -> PlatformError {
-    PlatformError::NoAnswer(why.to_owned())
+/// The path of a URL at LINE; none for one elsewhere.
+pub(crate) fn path_at_line(url: &str) -> Option<&str> {
+    let path = url.strip_prefix(LINE).and_then(|rest| rest.split('?').next())?;
+    path.starts_with('/').then_some(path)
 }

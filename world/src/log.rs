@@ -1,15 +1,15 @@
 //! The log, and what must never stand in it: LINE user ids, the secrets of channels, and every token, code and key that
 //! was given out or presented.
 
-use enishi::web::{Reply, Request};
-use http::header;
+use enishi::web::{Call, Reply, Request};
+use http::{HeaderMap, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{World, line};
 
 /// Fields of JSON, forms and queries that hold what is nobody else's business.
-const SECRET_FIELDS: [&str; 9] = [
+const SECRET_FIELDS: [&str; 14] = [
     "access_token",
     "id_token",
     "refresh_token",
@@ -19,6 +19,11 @@ const SECRET_FIELDS: [&str; 9] = [
     "api_key",
     "state",
     "nonce",
+    "logout_token",
+    "id_token_hint",
+    "subject_token",
+    "client_assertion",
+    "secret",
 ];
 
 /// The shortest text that counts as a secret: shorter ones stand in any line by chance.
@@ -39,13 +44,26 @@ impl World {
 
     /// Keeps in mind what a request presents.
     pub(crate) fn overhear_request(&self, request: &Request) {
+        self.overhear_headers(&request.headers);
+        self.overhear_fields(request.query.as_bytes());
+        self.overhear_fields(request.bytes());
+    }
+
+    /// Keeps in mind what the product presents to another server.
+    pub(crate) fn overhear_call(&self, call: &Call) {
+        self.overhear_headers(&call.headers);
+        let query = call.url.split_once('?').map_or("", |(_, query)| query);
+        self.overhear_fields(query.as_bytes());
+        self.overhear_fields(&call.body);
+        self.overhear_json(&call.body);
+    }
+
+    fn overhear_headers(&self, headers: &HeaderMap) {
         for name in [header::AUTHORIZATION, header::COOKIE] {
-            let value = request.headers.get(&name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let value = headers.get(&name).and_then(|value| value.to_str().ok()).unwrap_or_default();
             let credentials = value.split([' ', ';']);
             credentials.for_each(|one| self.overhear(one.split_once('=').map_or(one, |(_, value)| value)));
         }
-        self.overhear_fields(request.query.as_bytes());
-        self.overhear_fields(request.bytes());
     }
 
     /// Keeps in mind what a reply gives out.

@@ -1,10 +1,10 @@
 //! The seam's native side: each method counts itself, meets its fate, and hands on to the room that plays it.
 
 use enishi::{
-    platform::{Database, LogLine, Outcome, Platform, PlatformError, SigningKey},
+    platform::{Database, Limit, LogLine, Outcome, Platform, PlatformError},
     secret::SecretText,
     store::{CacheKey, Job, Statement},
-    time::UnixMillis,
+    time::{MINUTE, UnixMillis},
     web::{Answer, Call},
 };
 
@@ -28,7 +28,7 @@ impl Platform for World {
 
     async fn fetch(&self, call: Call) -> Result<Answer, PlatformError> {
         self.count(|calls| calls.fetches += 1);
-        self.call_line(call).await
+        self.call_server(call).await
     }
 
     async fn batch(&self, on: &Database, statements: Vec<Statement>) -> Result<Vec<Outcome>, PlatformError> {
@@ -94,9 +94,32 @@ impl Platform for World {
         rsa::generate(number).map(SecretText::new).map_err(PlatformError::Crypto)
     }
 
-    async fn sign_rs256(&self, key: &SigningKey, input: &[u8]) -> Result<Vec<u8>, PlatformError> {
+    async fn sign_rs256(
+        &self,
+        _kid: &str,
+        private_jwk: &SecretText,
+        input: &[u8],
+    ) -> Result<Vec<u8>, PlatformError> {
         self.count(|calls| calls.signatures += 1);
-        rsa::sign(key.private_jwk.expose(), input).map_err(PlatformError::Crypto)
+        rsa::sign(private_jwk.expose(), input).map_err(PlatformError::Crypto)
+    }
+
+    async fn verify_rs256(
+        &self,
+        public_jwk: &serde_json::Value,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, PlatformError> {
+        Ok(rsa::verifies(public_jwk, input, signature))
+    }
+
+    async fn allow(&self, limit: Limit, key: &str) -> bool {
+        let minute = self.now().0.div_euclid(MINUTE);
+        let mut passed = self.passed.borrow_mut();
+        passed.retain(|(_, _, of), _| *of == minute);
+        let count = passed.entry((limit, key.to_owned(), minute)).or_default();
+        *count += 1;
+        *count <= limit.per_minute()
     }
 }
 

@@ -41,6 +41,7 @@ impl Disturbance {
 pub(crate) enum Line {
     Webhooks,
     Sends,
+    Outbox,
     Dead,
 }
 
@@ -49,6 +50,7 @@ impl From<store::Queue> for Line {
         match queue {
             store::Queue::Webhooks => Self::Webhooks,
             store::Queue::Sends => Self::Sends,
+            store::Queue::Outbox => Self::Outbox,
         }
     }
 }
@@ -57,7 +59,7 @@ impl Line {
     /// `retry_delay` of `wrangler.toml`, in milliseconds.
     pub(crate) fn retry_delay(self) -> i64 {
         match self {
-            Self::Webhooks | Self::Sends => 5 * SECOND,
+            Self::Webhooks | Self::Sends | Self::Outbox => 5 * SECOND,
             Self::Dead => HOUR,
         }
     }
@@ -66,7 +68,7 @@ impl Line {
     fn limits(self) -> (usize, u32) {
         match self {
             Self::Webhooks => (100, 100),
-            Self::Sends => (6, 100),
+            Self::Sends | Self::Outbox => (6, 100),
             Self::Dead => (50, 100),
         }
     }

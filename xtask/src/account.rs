@@ -22,6 +22,7 @@ pub(crate) struct Client<'a> {
     pub(crate) secret: Option<&'a str>,
     pub(crate) name: &'a str,
     pub(crate) redirect_uris: Vec<String>,
+    pub(crate) post_logout_redirect_uris: Vec<String>,
     pub(crate) initiate_login_uri: Option<String>,
     pub(crate) home_uri: Option<String>,
 }
@@ -31,6 +32,7 @@ pub(crate) struct Client<'a> {
 pub(crate) struct Account<'a> {
     pub(crate) name: &'a str,
     pub(crate) login_channel: (&'a str, &'a str),
+    pub(crate) email_permission: bool,
     pub(crate) messaging_channel: (&'a str, &'a str),
     pub(crate) bot_user_id: &'a str,
     pub(crate) friend_add: &'a str,
@@ -53,6 +55,7 @@ impl Account<'_> {
             "login_channel": {
                 "channel_id": login_id,
                 "credential": { "kind": "secret", "secret": login_secret },
+                "email_permission": self.email_permission,
             },
             "messaging_channel": {
                 "channel_id": messaging_id,
@@ -65,6 +68,7 @@ impl Account<'_> {
                 "client_secret": client.secret,
                 "name": client.name,
                 "redirect_uris": client.redirect_uris,
+                "post_logout_redirect_uris": client.post_logout_redirect_uris,
                 "initiate_login_uri": client.initiate_login_uri,
                 "home_uri": client.home_uri,
             }],
@@ -103,6 +107,9 @@ pub(crate) struct Add {
     /// Channel secret of the LINE Login channel.
     #[arg(long, env = "LOGIN_CHANNEL_SECRET", hide_env_values = true)]
     login_channel_secret: Option<String>,
+    /// LINE granted the LINE Login channel the e-mail permission.
+    #[arg(long)]
+    email_permission: bool,
     /// Channel id of the Messaging API channel that is linked to the login channel.
     #[arg(long)]
     messaging_channel_id: String,
@@ -127,6 +134,9 @@ pub(crate) struct Add {
     /// Where the shop takes logins back; may be repeated.
     #[arg(long, required = true)]
     redirect_uri: Vec<String>,
+    /// Where a logout may lead back to; may be repeated.
+    #[arg(long)]
+    post_logout_redirect_uri: Vec<String>,
     /// Where the shop starts a login that others initiate.
     #[arg(long)]
     initiate_login_uri: Option<String>,
@@ -156,6 +166,7 @@ pub(crate) fn add(project: &Project, options: &Add) -> Result<()> {
     let account = Account {
         name: &options.name,
         login_channel: (&options.login_channel_id, &login_secret),
+        email_permission: options.email_permission,
         messaging_channel: (&options.messaging_channel_id, &messaging_secret),
         bot_user_id: &options.messaging_bot_user_id,
         friend_add: &options.friendship,
@@ -164,6 +175,7 @@ pub(crate) fn add(project: &Project, options: &Add) -> Result<()> {
             secret: options.client_secret.as_deref(),
             name: &options.client_name,
             redirect_uris: options.redirect_uri.clone(),
+            post_logout_redirect_uris: options.post_logout_redirect_uri.clone(),
             initiate_login_uri: options.initiate_login_uri.clone(),
             home_uri: options.home_uri.clone(),
         },
@@ -212,6 +224,7 @@ mod tests {
         let account = Account {
             name: "shop",
             login_channel: ("1", "a"),
+            email_permission: false,
             messaging_channel: ("2", "b"),
             bot_user_id: "U0",
             friend_add: "normal",
@@ -220,6 +233,7 @@ mod tests {
                 secret: None,
                 name: "web",
                 redirect_uris: vec!["https://shop.example/callback".to_owned()],
+                post_logout_redirect_uris: vec!["https://shop.example/".to_owned()],
                 initiate_login_uri: None,
                 home_uri: None,
             },
@@ -227,10 +241,15 @@ mod tests {
         };
         let expected = json!({
             "name": "shop",
-            "login_channel": { "channel_id": "1", "credential": { "kind": "secret", "secret": "a" } },
+            "login_channel": {
+                "channel_id": "1", "credential": { "kind": "secret", "secret": "a" }, "email_permission": false,
+            },
             "messaging_channel": { "channel_id": "2", "secret": "b", "bot_user_id": "U0" },
             "friend_add": "normal",
-            "clients": [{ "name": "web", "redirect_uris": ["https://shop.example/callback"] }],
+            "clients": [{
+                "name": "web", "redirect_uris": ["https://shop.example/callback"],
+                "post_logout_redirect_uris": ["https://shop.example/"],
+            }],
         });
         assert_eq!(account.body(), expected);
     }

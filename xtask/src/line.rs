@@ -50,6 +50,7 @@ fn channels(place: &Place, secrets: &DemoSecrets) -> Value {
             "callback_urls": [format!("{edge}/line/callback")],
             "linked_bot": MESSAGING_CHANNEL,
             "certified": true,
+            "email_permission": true,
             "name": "Enishi demo",
         }],
         "messaging_channels": [{

@@ -242,6 +242,7 @@ fn store_demo_account(place: &Place, operator_key: &str, secrets: &DemoSecrets) 
     let account = Account {
         name: "縁日和",
         login_channel: (line::LOGIN_CHANNEL, &secrets.login_channel_secret),
+        email_permission: true,
         messaging_channel: (line::MESSAGING_CHANNEL, &secrets.messaging_channel_secret),
         bot_user_id: &secrets.bot_user_id,
         friend_add: "normal",
@@ -250,6 +251,7 @@ fn store_demo_account(place: &Place, operator_key: &str, secrets: &DemoSecrets) 
             secret: Some(&secrets.client_secret),
             name: "縁日和 オンラインショップ",
             redirect_uris: vec![redirect_uri(place)],
+            post_logout_redirect_uris: vec![format!("{shop}/")],
             initiate_login_uri: Some(format!("{shop}/login/line")),
             home_uri: Some(format!("{shop}/")),
         },

@@ -6,12 +6,24 @@ use crate::build::{SET_UP_STEPS, build, set_up};
 use crate::process::{command, show};
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::test::{Step, test};
 use crate::tools::cargo_deny;
 
-/// Runs the randomised suites, all or one, with many seeds, in release.
+/// The suite that is no matter of seeds: `tests/once` in workerd.
+const WORKERD: &str = "workerd";
+
+/// Runs the randomised suites, all or one, with many seeds, in release; and what happens once on D1 in workerd. Says
+/// whether all is well.
 ///
 /// The suites are the tests of `tests/it` that are named `prove_<suite>_…`; they print their figures themselves.
-pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<()> {
+pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<bool> {
+    if suite != Some(WORKERD) {
+        by_seeds(project, suite, seeds)?;
+    }
+    if suite.is_none_or(|suite| suite == WORKERD) { test(project, &[Step::Once]) } else { Ok(true) }
+}
+
+fn by_seeds(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<()> {
     let filter = suite.map_or_else(|| "prove::prove_".to_owned(), |suite| format!("prove::prove_{suite}"));
     let mut cargo = command("cargo", project.root());
     cargo.args(["test", "--release", "--package", "enishi", "--test", "it", &filter]);

@@ -79,6 +79,7 @@ export class FakeEnishi {
         authorization_endpoint: at("/authorize"),
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks.json"),
+        end_session_endpoint: at("/logout"),
         response_types_supported: ["code"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: ["RS256"],

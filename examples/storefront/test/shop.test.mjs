@@ -283,7 +283,10 @@ describe("the shop", () => {
     const browser = visitor();
     await logIn(browser);
     const before = browser.session;
-    assert.equal((await browser.submit("/mypage", "/logout")).location, "/");
+    const leaving = new URL((await browser.submit("/mypage", "/logout")).location);
+    assert.equal(leaving.origin + leaving.pathname, `${enishi.issuer}/logout`);
+    assert.equal(leaving.searchParams.get("post_logout_redirect_uri"), `${browser.origin}/`);
+    assert.equal(leaving.searchParams.get("id_token_hint").split(".").length, 3);
     assert.notEqual(browser.session, before);
     assert.equal((await browser.get("/mypage")).status, 303);
   });

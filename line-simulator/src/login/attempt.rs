@@ -98,6 +98,7 @@ impl Attempt {
         };
         let (auto_login, ios) = (flag("disable_auto_login")?, flag("disable_ios_auto_login")?);
         flag("switch_amr")?;
+        ui_locales(query)?;
         Ok(Self {
             channel_id,
             redirect_uri: redirect_uri.to_owned(),
@@ -190,6 +191,19 @@ fn bot_prompt(query: &Parameters) -> Result<Option<BotPrompt>, (&'static str, St
     }
 }
 
+/// Language tags, most wanted first; which of them LINE speaks is its own affair, so that any tag will do.
+fn ui_locales(query: &Parameters) -> Result<(), (&'static str, String)> {
+    let is_subtag =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_tag = |tag: &str| tag.split('-').all(is_subtag);
+    match query.get("ui_locales") {
+        Some(tags) if !tags.split(' ').all(is_tag) => {
+            Err(invalid("'ui_locales' must be BCP 47 language tags, separated by spaces."))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn max_age(query: &Parameters) -> Result<Option<i64>, (&'static str, String)> {
     let Some(text) = query.get("max_age") else { return Ok(None) };
     match text.parse() {
@@ -213,6 +227,16 @@ mod tests {
         assert!(!is_callback(registered, "https://app.example.com//line/callback"));
         assert!(is_callback("https://a.example/cb?x=1", "https://a.example/cb?x=1&y=2"));
         assert!(!is_callback("https://a.example/cb?x=1", "https://a.example/cb?x=12"));
+    }
+
+    #[test]
+    fn ui_locales_are_language_tags_separated_by_spaces() {
+        let accepted = |tags: &str| ui_locales(&Parameters::parse(tags.as_bytes())).is_ok();
+        assert!(accepted(""));
+        assert!(accepted("ui_locales=ja%20en-US%20zh-Hant-TW"));
+        assert!(accepted("ui_locales=tlh"), "a language that LINE does not speak is no error");
+        assert!(!accepted("ui_locales=ja,en;q=0.5"));
+        assert!(!accepted("ui_locales=ja_JP"));
     }
 
     #[test]

@@ -102,9 +102,7 @@ impl Simulator {
     }
 
     pub(super) fn wants_consent(&self, attempt: &Attempt) -> bool {
-        let user = attempt.user.as_ref().and_then(|user| self.memory.people.get(user));
-        let remembered = user.is_some_and(|user| user.consented(&attempt.channel_id, &attempt.scopes));
-        !attempt.consented && (attempt.prompt == Some(Prompt::Consent) || !remembered)
+        !attempt.consented && (attempt.prompt == Some(Prompt::Consent) || !self.remembers_consent(attempt))
     }
 
     /// Goes on once the user is known: to the consent screen, the friend screen or the callback.
@@ -133,7 +131,8 @@ impl Simulator {
     }
 
     /// Issues the code and calls back.
-    fn finish(&mut self, attempt: Attempt) -> Reply {
+    fn finish(&mut self, mut attempt: Attempt) -> Reply {
+        attempt.scopes = self.granted_scopes(&attempt);
         let code = self.memory.random.alphanumeric(20);
         let changed = attempt.friendship_changed.map(|changed| if changed { "true" } else { "false" });
         let mut parameters = vec![("code", code.as_str()), ("state", attempt.state.as_str())];

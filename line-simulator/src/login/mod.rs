@@ -1,17 +1,21 @@
 //! LINE Login v2.1: which path is which room, and what the rooms remember.
 //!
-//! In: requests to `access.line.me` and the login paths of `api.line.me`. Out: their answers. Not here: LIFF, JARM,
-//! client assertions, LINE Profile+.
+//! In: requests to `access.line.me` and the login paths of `api.line.me`. Out: their answers. Not here: LIFF's pages,
+//! JARM, client assertions, LINE Profile+.
 
 mod account_link;
 mod attempt;
 mod authorize;
 mod code;
+mod email;
 mod id_token;
+mod liff;
+mod liff_key;
 mod page;
 mod profile;
 mod screen;
 mod token;
+mod verify;
 
 use std::collections::HashMap;
 
@@ -27,6 +31,8 @@ use crate::request::Request;
 
 pub(crate) use attempt::Attempt;
 use code::Code;
+pub use liff::{LiffError, LiffLogin};
+pub(crate) use liff_key::LiffKeys;
 
 /// The cookie that says whose phone the browser is; its value is a user id.
 pub(crate) const SESSION_COOKIE: &str = "line_sim_user";
@@ -84,7 +90,7 @@ impl Simulator {
             "/oauth2/v2.1/verify" if post => self.verify_id_token(request),
             "/oauth2/v2.1/revoke" if post => self.revoke(request),
             "/oauth2/v2.1/userinfo" if get || post => self.userinfo(request),
-            "/oauth2/v2.1/certs" if get => reply::ok(&json!({ "keys": [] })),
+            "/oauth2/v2.1/certs" if get => reply::ok(&self.certs()),
             "/v2/profile" if get => self.profile(request),
             "/friendship/v1/status" if get => self.friendship_status(request),
             "/user/v1/deauthorize" if post => self.deauthorize(request),

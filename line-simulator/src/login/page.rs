@@ -13,6 +13,13 @@ pub(crate) struct FriendBox {
     pub(crate) checked: bool,
 }
 
+/// What the consent screen lets the user choose.
+pub(crate) struct Boxes<'a> {
+    /// The address that is asked for.
+    pub(crate) email: Option<&'a str>,
+    pub(crate) friend: Option<FriendBox>,
+}
+
 /// LINE's 400 page.
 pub(crate) fn refusal(text: &str) -> String {
     let body = format!(
@@ -45,6 +52,8 @@ pub(crate) fn log_in<'a>(id: &str, service: &str, users: impl Iterator<Item = &'
          <form method=\"post\" action=\"/sim/authorize/{id}/login\" class=\"new\">\
          <label>新しいユーザー<span class=\"en\">A new user</span>\
          <input name=\"name\" placeholder=\"例：花子\" required data-testid=\"new-user-name\"></label>\
+         <label>メールアドレス（任意）<span class=\"en\">Email address (optional)</span>\
+         <input name=\"email\" type=\"email\" data-testid=\"new-user-email\"></label>\
          <button class=\"go\" data-testid=\"login-new\">作成してログイン<span class=\"en\">Create and log in</span>\
          </button></form></div>",
         service = escape(service),
@@ -77,20 +86,15 @@ pub(crate) fn continue_as(id: &str, service: &str, user: &User) -> String {
     phone("LINE ログイン", &body)
 }
 
-/// The consent screen, with the friend line if there is one.
-pub(crate) fn consent(
-    id: &str,
-    service: &str,
-    user: &User,
-    scopes: &[String],
-    friend: Option<&FriendBox>,
-) -> String {
+/// The consent screen: what is asked for, the e-mail box and the friend line if there are any.
+pub(crate) fn consent(id: &str, service: &str, user: &User, scopes: &[String], boxes: &Boxes<'_>) -> String {
     let permissions: String = scopes.iter().map(|scope| permission(scope)).collect();
-    let friend = friend.map(friend_line).unwrap_or_default();
+    let email = boxes.email.map(email_line).unwrap_or_default();
+    let friend = boxes.friend.as_ref().map(friend_line).unwrap_or_default();
     let body = format!(
         "<div class=\"screen\"><h1>{service}<span class=\"en\">{name} さん・以下の許可をリクエストしています \
          / asks for these permissions</span></h1>\
-         <form method=\"post\" action=\"/sim/authorize/{id}/consent\"><ul class=\"permissions\">{permissions}</ul>\
+         <form method=\"post\" action=\"/sim/authorize/{id}/consent\"><ul class=\"permissions\">{permissions}{email}</ul>\
          {friend}<button class=\"go\" name=\"decision\" value=\"allow\" data-testid=\"allow\">許可する\
          <span class=\"en\">Allow</span></button>\
          <button class=\"quiet\" name=\"decision\" value=\"cancel\" data-testid=\"cancel\">キャンセル\
@@ -105,9 +109,19 @@ fn permission(scope: &str) -> String {
     let (japanese, english) = match scope {
         "profile" => ("プロフィール情報（必須）", "Main profile info (required)"),
         "openid" => ("ユーザー識別子（必須）", "Your internal identifier (required)"),
-        _ => ("メールアドレス", "Email address"),
+        // The address has a box of its own.
+        _ => return String::new(),
     };
     format!("<li>{japanese}<span class=\"en\">{english}</span></li>")
+}
+
+/// The one permission that can be refused by itself; checked beforehand.
+fn email_line(address: &str) -> String {
+    format!(
+        "<li><label><input type=\"checkbox\" name=\"email\" value=\"true\" checked data-testid=\"email\"> \
+         メールアドレス（任意）<span class=\"en\">Email address (optional)</span>{}</label></li>",
+        escape(address)
+    )
 }
 
 fn friend_line(friend: &FriendBox) -> String {

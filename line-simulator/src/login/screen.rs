@@ -40,7 +40,9 @@ impl Simulator {
             None => page::log_in(id, service, self.memory.people.all().iter().take(USERS_LISTED)),
             Some(user) if attempt.amr.is_empty() => page::continue_as(id, service, user),
             Some(user) if !attempt.consented => {
-                page::consent(id, service, user, &attempt.scopes, self.friend_box(attempt).as_ref())
+                let boxes =
+                    page::Boxes { email: self.offered_email(attempt), friend: self.friend_box(attempt) };
+                page::consent(id, service, user, &attempt.scopes, &boxes)
             }
             Some(user) => {
                 let friendship = self.friendship_of(attempt).unwrap_or_default();
@@ -89,7 +91,7 @@ impl Simulator {
         let known =
             fields.get("user_id").and_then(|id| self.memory.people.get(id)).map(|user| user.id.clone());
         let new = fields.get("name").filter(|_| fields.get("user_id").is_none());
-        let user = known.or_else(|| new.map(|name| self.new_user(name)));
+        let user = known.or_else(|| new.map(|name| self.new_user(name, fields.get("email"))));
         let Some(user) = user else {
             return reply::html(StatusCode::BAD_REQUEST, page::refusal("Choose a user or give a name."));
         };
@@ -100,8 +102,9 @@ impl Simulator {
         reply
     }
 
-    fn new_user(&mut self, name: &str) -> UserId {
-        self.add_user(NewUser { name: name.to_owned(), ..NewUser::default() })
+    fn new_user(&mut self, name: &str, email: Option<&str>) -> UserId {
+        let email = email.map(str::to_owned);
+        self.add_user(NewUser { name: name.to_owned(), email, ..NewUser::default() })
     }
 
     fn submit_continue(
@@ -126,9 +129,7 @@ impl Simulator {
             return error_at_callback(&attempt, "ACCESS_DENIED", "The resource owner denied the request.");
         }
         attempt.consented = true;
-        if let Some(user) = attempt.user.as_ref().and_then(|user| self.memory.people.get_mut(user)) {
-            user.consent(&attempt.channel_id, &attempt.scopes);
-        }
+        self.remember_consent(&attempt, fields.get("email") == Some("true"));
         if self.friend_box(&attempt).is_some() {
             let adds = fields.get("friend").is_some();
             attempt.friendship_changed = Some(adds && self.befriend(&attempt));

@@ -1,7 +1,8 @@
-//! The OAuth endpoints that speak JSON: token, verify, revoke, and the issuing of channel access tokens.
+//! The OAuth endpoints that give tokens out and take them back: token, revoke, and channel access tokens.
 //!
 //! In: form bodies. Out: tokens, or `{"error","error_description"}` with 400. Texts of errors that LINE does not
-//! document are inferred. Not here: client assertions (JWT), so v2.1 channel tokens are not issued.
+//! document are inferred. Not here: what tokens are worth (`verify.rs`), and client assertions (JWT), so v2.1 channel
+//! tokens are not issued.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -139,7 +140,7 @@ impl Simulator {
             picture: has("profile").then(|| user.picture_url()),
             email: user.email.clone().filter(|_| has("email")),
         };
-        Some(id_token::encode(&claims, &channel.channel_secret))
+        Some(id_token::encode_hs256(&claims, &channel.channel_secret))
     }
 
     fn refresh(&mut self, form: &Parameters) -> Result<Reply, Refused> {
@@ -156,51 +157,6 @@ impl Simulator {
             revoked: false,
         });
         Ok(reply::ok(&token_body(&access_token, text, &token.scopes)))
-    }
-
-    pub(super) fn verify_access_token(&mut self, request: &Request) -> Reply {
-        let known = request.query.get("access_token").and_then(|text| self.memory.logins.tokens.get(text));
-        let Some(token) = known else {
-            return reply::oauth_error("invalid_request", "The access token not JWS");
-        };
-        if token.revoked {
-            return reply::oauth_error("invalid_request", "The access token revoked");
-        }
-        if token.expires_at <= self.now {
-            return reply::oauth_error("invalid_request", "The access token expired");
-        }
-        let expires_in = (token.expires_at - self.now) / 1_000;
-        let scope = shown_scope(&token.scopes);
-        reply::ok(&json!({ "scope": scope, "client_id": token.channel_id, "expires_in": expires_in }))
-    }
-
-    pub(super) fn verify_id_token(&mut self, request: &Request) -> Reply {
-        let form = request.form();
-        let secret = form.get("client_id").and_then(|id| self.memory.config.login(id));
-        let claims = secret.map(|channel| {
-            id_token::decode(form.get("id_token").unwrap_or_default(), &channel.channel_secret)
-        });
-        let Some(Ok(claims)) = claims else {
-            return reply::oauth_error("invalid_request", "Invalid IdToken.");
-        };
-        let wrong = |name: &str, is: Option<&str>| form.get(name).is_some_and(|asked| is != Some(asked));
-        let problem = if claims.iss != id_token::ISSUER {
-            Some("Invalid IdToken Issuer.")
-        } else if claims.exp * 1_000 <= self.now {
-            Some("IdToken expired.")
-        } else if wrong("client_id", Some(&claims.aud)) {
-            Some("Invalid IdToken Audience.")
-        } else if wrong("nonce", claims.nonce.as_deref()) {
-            Some("Invalid IdToken Nonce.")
-        } else if wrong("user_id", Some(&claims.sub)) {
-            Some("Invalid IdToken Subject Identifier.")
-        } else {
-            None
-        };
-        match problem {
-            Some(text) => reply::oauth_error("invalid_request", text),
-            None => reply::ok(&serde_json::to_value(claims).unwrap_or_default()),
-        }
     }
 
     pub(super) fn revoke(&mut self, request: &Request) -> Reply {
@@ -251,7 +207,7 @@ fn token_body(access_token: &str, refresh_token: &str, scopes: &[String]) -> ser
 }
 
 /// The scope list as LINE shows it: never `email`, even when granted.
-fn shown_scope(scopes: &[String]) -> String {
+pub(super) fn shown_scope(scopes: &[String]) -> String {
     scopes.iter().filter(|scope| *scope != "email").map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 

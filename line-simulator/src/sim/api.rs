@@ -79,6 +79,17 @@ impl Simulator {
         Ok(json!({ "messages": messages }))
     }
 
+    /// A new address, or none for null.
+    pub(super) fn change_email(&mut self, request: &Request, id: &str) -> Scripted {
+        let email = match request.json()?.get("email") {
+            Some(Value::String(email)) => Some(email.clone()),
+            Some(Value::Null) => None,
+            _ => return Err(Wrong::bad("email is an address or null")),
+        };
+        self.set_email(id, email)?;
+        Ok(json!({}))
+    }
+
     /// `follow`, `unfollow`, `message {text}`, `postback {data, params?}`, `unlink {channel_id?}`.
     pub(super) fn deed(&mut self, request: &Request, id: &str, deed: &str) -> Scripted {
         let body = if request.is_form() { form_json(request) } else { request.json()? };
@@ -146,6 +157,7 @@ fn user_json(user: &User, account: Option<&str>) -> Value {
         "name": user.name,
         "friend": friendship == Friendship::Friend,
         "blocked": friendship == Friendship::Blocked,
+        "email": user.email,
         "auto_login": user.auto_login,
         "messages": user.chat.len(),
     })
@@ -158,8 +170,9 @@ fn form_wanted(request: &Request) -> Wanted {
         Some("fails") => AutoLogin::Fails,
         _ => AutoLogin::Off,
     };
-    let name = form.get("name").map(str::to_owned);
-    Wanted { name, friend: form.get("friend").is_some(), auto_login, ..Wanted::default() }
+    let text = |name: &str| form.get(name).map(str::to_owned);
+    let (name, email) = (text("name"), text("email"));
+    Wanted { name, friend: form.get("friend").is_some(), auto_login, email, ..Wanted::default() }
 }
 
 fn form_json(request: &Request) -> Value {

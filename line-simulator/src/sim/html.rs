@@ -71,7 +71,7 @@ input:not([type=checkbox]),select{font:inherit;width:100%;padding:11px 12px;bord
 .permissions{list-style:none;margin:0;padding:0;border:1px solid var(--edge);border-radius:14px}
 .permissions li{padding:12px 14px}.permissions li+li{border-top:1px solid var(--edge)}
 .friend{background:#eefbf3;border-radius:14px;padding:14px;margin:0}
-.friend input{width:18px;height:18px;accent-color:var(--line);vertical-align:-3px}
+.friend input,.permissions input{width:18px;height:18px;accent-color:var(--line);vertical-align:-3px}
 .desk{display:grid;grid-template-columns:300px minmax(320px,430px) minmax(260px,1fr);gap:24px;padding:24px;
  max-width:1240px;margin:0 auto;align-items:start}
 @media (max-width:980px){.desk{grid-template-columns:1fr;padding:14px}.desk .phone{margin:0 auto}}

@@ -6,6 +6,7 @@
 mod api;
 mod chat;
 pub(crate) mod html;
+mod liff;
 mod page;
 mod settings;
 
@@ -63,7 +64,10 @@ impl Simulator {
             ("GET", ["users"]) => self.list_users(request),
             ("POST", ["users"]) => self.make_users(request),
             ("GET", ["users", id, "messages"]) => self.list_messages(id),
+            ("POST", ["users", id, "liff"]) => self.open_liff(request, id),
+            ("POST", ["users", id, "email"]) => self.change_email(request, id),
             ("POST", ["users", id, deed]) => self.deed(request, id, deed),
+            ("POST", ["liff-key"]) => Ok(self.new_liff_key()),
             ("POST", ["faults"]) => self.set_faults(request),
             ("GET", ["calls"]) => Ok(self.list_calls()),
             ("POST", ["reset"]) => {

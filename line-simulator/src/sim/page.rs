@@ -122,11 +122,12 @@ impl Simulator {
             AutoLogin::Fails => "自動ログイン失敗 / fails",
         };
         format!(
-            "<div class=\"panel\"><h1>{name}<span class=\"en\"><code>{id}</code><br>{auto_login}</span></h1>\
+            "<div class=\"panel\"><h1>{name}<span class=\"en\"><code>{id}</code><br>{email}{auto_login}</span></h1>\
              <div class=\"deeds\">{deeds}{unlink}</div></div>\
              <div class=\"panel\"><h1>Webhook<span class=\"en\">Last deliveries</span></h1>{webhooks}</div>\
              <div class=\"panel\"><h1>違反<span class=\"en\">Violations of LINE's rules</span></h1>{violations}</div>",
             name = escape(&user.name),
+            email = user.email.as_deref().map(|email| format!("{}<br>", escape(email))).unwrap_or_default(),
             unlink = deed("unlink", false, "連携アプリを解除", "Unlink the app"),
             webhooks = self.webhook_rows(),
             violations = self.violation_rows(),
@@ -181,6 +182,7 @@ fn new_user_form() -> String {
     "<div class=\"panel\"><h1>ユーザーを追加<span class=\"en\">Add a user</span></h1>\
      <form method=\"post\" action=\"/sim/users\" class=\"screen\" style=\"padding:0\">\
      <input name=\"name\" placeholder=\"名前\" required data-testid=\"name\">\
+     <input name=\"email\" type=\"email\" placeholder=\"メールアドレス（任意）\" data-testid=\"new-email\">\
      <select name=\"auto_login\" data-testid=\"auto-login\"><option value=\"true\">自動ログインできる / auto login</option>\
      <option value=\"false\">PCのブラウザ / no auto login</option>\
      <option value=\"fails\">自動ログインに失敗 / fails</option></select>\

@@ -1,69 +1,13 @@
 //! LINE Login: from the authorization request to the tokens.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{Request, Response};
-use line_simulator::{AutoLogin, Friendship, NewUser};
+use http::Request;
+use line_simulator::{AutoLogin, Friendship};
 use serde_json::{Value, json};
 
+use crate::journey::{
+    VERIFIER, authorize, claims, code_of, consent, exchange, exchange_with, location, parameter, user,
+};
 use crate::{CALLBACK, Line, NOW, body_of, config, header};
-
-const VERIFIER: &str = "wJKN8qz5t8SSI9lMFhBB6qwNkQBkuPZoCxzRhwLRUo1";
-const CHALLENGE: &str = "BSCQwo_m8Wf0fpjmwkIKmPAJ1A7tiuRSNDnXzODS7QI";
-
-fn authorize(line: &mut Line, extra: &str) -> Response<Vec<u8>> {
-    line.get(&format!(
-        "/oauth2/v2.1/authorize?response_type=code&client_id=1234567890\
-         &redirect_uri=https%3A%2F%2Fshop.example%2Fline%2Fcallback&state=9f8e7d6c&scope=profile%20openid&nonce=n1\
-         &code_challenge={CHALLENGE}&code_challenge_method=S256{extra}"
-    ))
-}
-
-fn location(reply: &Response<Vec<u8>>) -> String {
-    assert!(matches!(reply.status().as_u16(), 302 | 303), "{:?}", String::from_utf8_lossy(reply.body()));
-    header(reply, "location").to_owned()
-}
-
-fn parameter(location: &str, name: &str) -> Option<String> {
-    let url = url::Url::parse(location).unwrap();
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-fn exchange(line: &mut Line, code: &str) -> Response<Vec<u8>> {
-    exchange_with(line, code, VERIFIER, "1234567890abcdefghij1234567890ab")
-}
-
-fn exchange_with(line: &mut Line, code: &str, verifier: &str, secret: &str) -> Response<Vec<u8>> {
-    let body = format!(
-        "grant_type=authorization_code&code={code}&client_id=1234567890&client_secret={secret}\
-         &redirect_uri=https%3A%2F%2Fshop.example%2Fline%2Fcallback&code_verifier={verifier}"
-    );
-    line.form("/oauth2/v2.1/token", &body)
-}
-
-fn claims(tokens: &Value) -> Value {
-    let payload = tokens["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
-fn user(line: &mut Line, auto_login: AutoLogin) -> String {
-    let user = line.sim.add_user(NewUser { name: "花子".into(), auto_login, ..NewUser::default() });
-    line.cookie = Some(format!("line_sim_user={user}"));
-    user.to_string()
-}
-
-/// Consents and returns the callback.
-fn consent(line: &mut Line, screen: &str, friend: bool) -> String {
-    let friend = if friend { "&friend=true" } else { "" };
-    location(&line.form(&format!("{screen}/consent"), &format!("decision=allow{friend}")))
-}
-
-fn code_of(line: &mut Line) -> String {
-    let reply = authorize(line, "");
-    let screen = location(&reply);
-    let callback = if screen.starts_with(CALLBACK) { screen } else { consent(line, &screen, false) };
-    parameter(&callback, "code").unwrap()
-}
 
 #[test]
 fn auto_login_asks_consent_once_and_then_nothing() {
@@ -215,6 +159,15 @@ fn a_missing_state_is_an_error_at_the_callback() {
     ));
     assert_eq!(parameter(&callback, "error").unwrap(), "INVALID_REQUEST");
     assert_eq!(parameter(&callback, "error_description").unwrap(), "'state' is not specified.");
+}
+
+#[test]
+fn ui_locales_may_be_asked_for_and_must_be_language_tags() {
+    let mut line = Line::new();
+    authorize(&mut line, "&ui_locales=ja%20en-US");
+    assert!(line.sim.violations().is_empty());
+    authorize(&mut line, "&ui_locales=ja,en");
+    assert_eq!(line.kinds(), ["authorize-parameter"]);
 }
 
 #[test]

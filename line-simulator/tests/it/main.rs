@@ -1,5 +1,8 @@
 //! The stand-in asked as LINE would be, through its pure library.
 
+mod email;
+mod journey;
+mod liff;
 mod load;
 mod login;
 mod messaging;
@@ -18,7 +21,8 @@ pub(crate) fn config(certified: bool, quota: Option<u64>) -> Config {
     serde_json::from_value(json!({
         "login_channels": [{
             "channel_id": "1234567890", "channel_secret": "1234567890abcdefghij1234567890ab",
-            "callback_urls": [CALLBACK], "linked_bot": "2000000001", "certified": certified, "name": "Demo shop",
+            "callback_urls": [CALLBACK], "linked_bot": "2000000001", "certified": certified,
+            "email_permission": true, "name": "Demo shop",
         }],
         "messaging_channels": [{
             "channel_id": "2000000001", "channel_secret": "5f2d1c3b4a69788796a5b4c3d2e1f00f",

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use enishi::web::{Reply, Request};
-use enishi_world::{LINE, World, line_simulator::Answer, request};
-use http::{HeaderValue, Method, header};
+use enishi_world::{ACCOUNT, LINE, World, line_simulator::Answer, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use url::{Url, form_urlencoded};
 
-use super::{Login, Shop};
+use super::{Login, Shop, form};
 
 /// What the customer does on LINE's consent screen.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Consent {
     WithFriend,
     /// Allows, and leaves the friend box alone.
     Plain,
+    /// Allows, but keeps the address to themselves.
+    WithoutEmail,
     /// Cancels.
     Cancelled,
 }
@@ -25,9 +27,32 @@ pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
     pub(crate) html: String,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Page {
+    /// A header as text.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Address and hidden fields of the page's form.
+    pub(crate) fn form(&self) -> (String, Vec<(String, String)>) {
+        let unescaped = |text: &str| {
+            let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+            named.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
+        };
+        let quoted = |tag: &str, name: &str| {
+            let (_, after) = tag.split_once(&format!("{name}=\""))?;
+            after.split('"').next().map(unescaped)
+        };
+        let (_, form) = self.html.split_once("<form").unwrap_or_else(|| panic!("no form: {}", self.html));
+        let (form, _) = form.split_once("</form>").unwrap();
+        let hidden = form.split("<input type=\"hidden\"").skip(1);
+        let fields = hidden.filter_map(|tag| Some((quoted(tag, "name")?, quoted(tag, "value")?))).collect();
+        (quoted(form, "action").unwrap(), fields)
+    }
+
     /// Where the page's one button leads.
     pub(crate) fn button(&self) -> Option<String> {
         let (_, after) = self.html.split_once("data-testid=\"go-on\" href=\"")?;
@@ -80,6 +105,34 @@ impl<'a> Browser<'a> {
         page(&reply)
     }
 
+    /// Posts a form to one of our addresses; follows nothing.
+    pub(crate) fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Page {
+        let mut posted = self.request(url);
+        let form = form(url, fields);
+        (posted.method, posted.body) = (form.method, form.body);
+        posted.headers.extend(form.headers);
+        let host = posted.host();
+        let reply = self.world.answer(posted);
+        self.keep(&host, &reply);
+        page(&reply)
+    }
+
+    /// Answers a page's form of ours: what it carries along, what the customer fills in, and a button.
+    pub(crate) fn choose(&mut self, page: &Page, filled: &[(&str, &str)]) -> Page {
+        let (action, hidden) = page.form();
+        let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<(&str, &str)> = hidden.chain(filled.iter().copied()).collect();
+        self.post(&format!("{}{action}", ACCOUNT.issuer), &fields)
+    }
+
+    /// From the shop's button through LINE to whatever we show then.
+    pub(crate) fn arrive(&mut self, url: &str, consent: Consent) -> Page {
+        let started = self.go(url);
+        let location = started.location.unwrap_or_else(|| panic!("no redirect: {}", started.html));
+        let callback = self.at_line(&location, consent);
+        self.go(&callback)
+    }
+
     /// Keeps the cookies of a reply as a browser does: `__Host-` only as it must be.
     pub(crate) fn keep(&mut self, host: &str, reply: &Reply) {
         for cookie in reply.headers.get_all(header::SET_COOKIE) {
@@ -114,7 +167,7 @@ impl<'a> Browser<'a> {
                 url = format!("{LINE}{}", location.trim_start_matches(LINE));
             } else {
                 let action = action(&shown.html);
-                form = Some(self.submit(&action, consent, shown.html.contains("name=\"friend\"")));
+                form = Some(self.submit(&action, consent, &shown.html));
                 url = format!("{LINE}{action}");
             }
         }
@@ -122,16 +175,23 @@ impl<'a> Browser<'a> {
     }
 
     /// What the customer submits on a screen of LINE's.
-    fn submit(&self, action: &str, consent: Consent, has_box: bool) -> Vec<(&'static str, String)> {
-        let decision = |text: &str| vec![("decision", text.to_owned())];
+    fn submit(&self, action: &str, consent: Consent, html: &str) -> Vec<(&'static str, String)> {
+        let has = |name: &str| html.contains(&format!("name=\"{name}\""));
+        let decision = |text: &str| {
+            let tells = has("email") && consent != Consent::WithoutEmail;
+            let email = tells.then(|| ("email", "true".to_owned()));
+            [("decision", text.to_owned())].into_iter().chain(email).collect::<Vec<_>>()
+        };
         match (action.rsplit('/').next(), consent) {
             (Some("login"), _) => vec![("user_id", self.user.clone())],
             (Some("continue"), _) => decision("continue"),
             (Some("consent"), Consent::Cancelled) => decision("cancel"),
-            (Some("consent"), Consent::WithFriend) if has_box => {
-                vec![("decision", "allow".to_owned()), ("friend", "true".to_owned())]
+            (Some("consent"), Consent::WithFriend) if has("friend") => {
+                let mut fields = decision("allow");
+                fields.push(("friend", "true".to_owned()));
+                fields
             }
-            (_, Consent::Plain) if action.ends_with("friend") => decision("skip"),
+            (_, Consent::Plain | Consent::WithoutEmail) if action.ends_with("friend") => decision("skip"),
             _ => decision("allow"),
         }
     }
@@ -173,7 +233,7 @@ impl<'a> Browser<'a> {
 fn page(reply: &Reply) -> Page {
     let location = reply.headers.get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned());
     let html = String::from_utf8_lossy(&reply.body).into_owned();
-    Page { status: reply.status.as_u16(), location, html }
+    Page { status: reply.status.as_u16(), location, html, headers: reply.headers.clone() }
 }
 
 /// The address of the first form on a page.

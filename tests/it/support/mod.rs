@@ -5,7 +5,7 @@ mod shop;
 mod stage;
 
 pub(crate) use browser::{Browser, Consent, query, without};
-pub(crate) use shop::{Login, Shop, form};
+pub(crate) use shop::{Login, Shop, claims_of, form, header_of};
 pub(crate) use stage::{Stage, json_body, webhook};
 
 /// Sending multicasts at LINE.

@@ -4,7 +4,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use enishi::{oauth::pkce, web::Reply};
+use enishi::{
+    oauth::{es256, pkce},
+    web::Reply,
+};
 use enishi_world::{LineAccount, World, request, verifies_rs256};
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
@@ -70,6 +73,7 @@ impl Shop {
             "login_channel": {
                 "channel_id": self.line.login_channel,
                 "credential": { "kind": "secret", "secret": self.line.login_secret },
+                "email_permission": self.line.email_permission,
             },
             "messaging_channel": {
                 "channel_id": self.line.messaging_channel,
@@ -130,7 +134,13 @@ impl Shop {
 
     /// The token request itself.
     pub(crate) fn token_request(&self, code: &str, verifier: &str) -> enishi::web::Request {
-        self.token_request_with(&self.client_secret, &self.redirect_uri, code, verifier)
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", verifier),
+        ];
+        self.request("/token", &fields)
     }
 
     pub(crate) fn token_request_with(
@@ -152,6 +162,57 @@ impl Shop {
         request
     }
 
+    /// `POST` to an endpoint of the provider with HTTP Basic, or as a public client.
+    pub(crate) fn call(&self, world: &World, path: &str, fields: &[(&str, &str)]) -> Reply {
+        world.answer(self.request(path, fields))
+    }
+
+    /// The request of such a call.
+    pub(crate) fn request(&self, path: &str, fields: &[(&str, &str)]) -> enishi::web::Request {
+        let url = format!("{}{path}", self.line.issuer);
+        if self.client_secret.is_empty() {
+            let fields: Vec<_> = fields.iter().copied().chain([("client_id", &*self.client_id)]).collect();
+            return form(&url, &fields);
+        }
+        let mut request = form(&url, fields);
+        let basic =
+            format!("Basic {}", STANDARD.encode(format!("{}:{}", self.client_id, self.client_secret)));
+        request.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&basic).unwrap());
+        request
+    }
+
+    /// `POST /token` with a refresh token.
+    pub(crate) fn refresh(&self, world: &World, refresh_token: &str) -> Reply {
+        self.call(world, "/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)])
+    }
+
+    /// Pushes a login's parameters and more; answers the reply of `/par`.
+    pub(crate) fn push(&self, world: &World, login: &Login, more: &[(&str, &str)]) -> Reply {
+        let url = Url::parse(&login.url).unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<(&str, &str)> = pairs.chain(more.iter().copied()).collect();
+        self.call(world, "/par", &fields)
+    }
+
+    /// The address at which the browser opens a request that was pushed.
+    pub(crate) fn opening(&self, pushed: &Reply) -> String {
+        let body = json_body(pushed);
+        assert_eq!(pushed.status, 201, "{body}");
+        let mut url = Url::parse(&format!("{}/authorize", self.line.issuer)).unwrap();
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.client_id)
+            .append_pair("request_uri", body["request_uri"].as_str().unwrap());
+        url.into()
+    }
+
+    /// `GET /logout` with these parameters, as an address.
+    pub(crate) fn logout_url(&self, parameters: &[(&str, &str)]) -> String {
+        let mut url = Url::parse(&format!("{}/logout", self.line.issuer)).unwrap();
+        url.query_pairs_mut().extend_pairs(parameters);
+        url.into()
+    }
+
     /// Redeems a code and believes the ID token only after every check (OIDC Core section 3.1.3.7).
     pub(crate) fn claims(&self, world: &World, login: &Login, code: &str) -> Value {
         let reply = self.redeem(world, login, code);
@@ -160,27 +221,34 @@ impl Shop {
         self.verified(world, login, &tokens)
     }
 
-    /// The claims of an ID token beside its access token.
+    /// The claims of an ID token beside its access token, of the login that asked for it.
     pub(crate) fn verified(&self, world: &World, login: &Login, tokens: &Value) -> Value {
-        let token = tokens["id_token"].as_str().expect("an ID token");
+        let claims = self.signed(world, tokens["id_token"].as_str().expect("an ID token"));
+        assert_eq!(claims["nonce"], login.nonce.as_str());
+        let hash = Sha256::digest(tokens["access_token"].as_str().unwrap());
+        assert_eq!(claims["at_hash"], URL_SAFE_NO_PAD.encode(&hash[..16]));
+        claims
+    }
+
+    /// The claims of a token that the issuer signed for this client, under a key that is published now.
+    pub(crate) fn signed(&self, world: &World, token: &str) -> Value {
         let (input, signature) = token.rsplit_once('.').unwrap();
-        let (head, body) = input.split_once('.').unwrap();
-        let part =
-            |text: &str| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap() };
-        let (head, claims) = (part(head), part(body));
-        assert_eq!(head["alg"], "RS256");
+        let (head, claims) = (header_of(token), claims_of(token));
         let keys = json_body(&world.get(&format!("{}/jwks.json", self.line.issuer)));
         let key =
             keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == head["kid"]).expect("its key");
         assert!(key.get("d").is_none(), "a private key is published");
-        assert!(verifies_rs256(key, input.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()));
+        assert_eq!(head["alg"], key["alg"]);
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let is_signed = match head["alg"].as_str() {
+            Some("RS256") => verifies_rs256(key, input.as_bytes(), &signature),
+            _ => es256::verifies(key, input.as_bytes(), &signature),
+        };
+        assert!(is_signed, "{head}");
         assert_eq!(claims["iss"], self.line.issuer);
         assert_eq!(claims["aud"], self.client_id.as_str());
-        assert_eq!(claims["nonce"], login.nonce.as_str());
         let now = world.now().seconds();
         assert!(claims["exp"].as_i64().unwrap() > now && claims["iat"].as_i64().unwrap() <= now);
-        let hash = Sha256::digest(tokens["access_token"].as_str().unwrap());
-        assert_eq!(claims["at_hash"], URL_SAFE_NO_PAD.encode(&hash[..16]));
         claims
     }
 
@@ -191,6 +259,21 @@ impl Shop {
         request.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap());
         world.answer(request)
     }
+}
+
+/// The header of a JWT, unverified.
+pub(crate) fn header_of(token: &str) -> Value {
+    part(token, 0)
+}
+
+/// The claims of a JWT, unverified.
+pub(crate) fn claims_of(token: &str) -> Value {
+    part(token, 1)
+}
+
+fn part(token: &str, at: usize) -> Value {
+    let text = token.split('.').nth(at).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
 }
 
 /// A form by POST.

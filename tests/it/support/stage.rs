@@ -11,7 +11,7 @@ use enishi_world::{
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use super::Shop;
+use super::{Browser, Consent, Login, Shop};
 
 /// A world with its first shop. Dropping it looks whether rules were broken.
 pub(crate) struct Stage {
@@ -42,6 +42,34 @@ impl Stage {
         let key = self.world.settings().keys.operator_key();
         let url = format!("{}/v1/accounts/{host}", ACCOUNT.issuer);
         self.send(Method::PUT, &url, key.expose(), Some(body), &[])
+    }
+
+    /// `POST /v1/clients`: another client of the first shop, at a redirect URI of its own.
+    pub(crate) fn client(&self, mark: &str, with: &Value) -> Shop {
+        let mut shop = Shop::of(ACCOUNT, mark);
+        let mut body = json!({
+            "client_id": shop.client_id, "name": format!("店{mark}"), "redirect_uris": [shop.redirect_uri],
+            "home_uri": shop.home_uri, "post_logout_redirect_uris": [shop.home_uri],
+        });
+        for (name, value) in with.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let (status, made) = self.api(&self.shop, Method::POST, "/v1/clients", Some(&body));
+        assert_eq!(status, 201, "{made}");
+        made["client_secret"].as_str().unwrap_or_default().clone_into(&mut shop.client_secret);
+        shop
+    }
+
+    /// Somebody logs in at a shop with these scopes; the browser, the login, and the tokens that the shop received.
+    pub(crate) fn logged_in(&self, shop: &Shop, scope: &str) -> (Browser<'_>, Login, Value) {
+        let user = self.person("花子");
+        let mut browser = Browser::of(&self.world, &user);
+        let login = shop.begin("1").but("scope", Some(scope));
+        let location = browser.log_in(shop, &login, Consent::Plain);
+        let reply = shop.redeem(&self.world, &login, &shop.code(&login, &location));
+        let tokens = json_body(&reply);
+        assert_eq!(reply.status, 200, "{tokens}");
+        (browser, login, tokens)
     }
 
     /// A call of a shop's backend.
@@ -85,6 +113,12 @@ impl Stage {
     /// Somebody with LINE on the phone.
     pub(crate) fn person(&self, name: &str) -> UserId {
         self.world.line().add_user(NewUser { name: name.to_owned(), ..NewUser::default() })
+    }
+
+    /// Somebody whose address LINE knows.
+    pub(crate) fn person_at(&self, name: &str, email: &str) -> UserId {
+        let email = Some(email.to_owned());
+        self.world.line().add_user(NewUser { name: name.to_owned(), email, ..NewUser::default() })
     }
 
     /// Somebody who adds the first account as a friend, as its webhook tells us.

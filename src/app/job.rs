@@ -1,0 +1,134 @@
+//! What is not a request: batches of the queues, what the queues gave up on, and the tick of each minute.
+
+use super::Disposition;
+use crate::{
+    outbound,
+    platform::{Context, Database, Platform, PlatformError},
+    send, signing_keys,
+    store::{Job, dead_letter, sweep},
+    webhook,
+};
+
+/// How long what cannot even be buried waits, in seconds: with 100 retries the dead letters' queue outlasts 4 days.
+const DEAD_RETRY_AFTER: u32 = 3_600;
+
+/// Works through a batch of queue bodies; answers for each, in order, what becomes of it.
+pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
+    let mut dispositions = vec![Disposition::Done; bodies.len()];
+    let (mut received, mut due, mut expand, mut owed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (index, body) in bodies.iter().enumerate() {
+        match Job::parse(body) {
+            Ok(Job::Webhook { account, received_at, body }) => {
+                received.push((
+                    index,
+                    webhook::Received { account, received_at, body: webhook::Body::Here(body) },
+                ));
+            }
+            Ok(Job::WebhookInbox { account, inbox_id }) => {
+                let received_at = cx.platform.now();
+                let body = webhook::Body::Inbox(inbox_id);
+                received.push((index, webhook::Received { account, received_at, body }));
+            }
+            Ok(Job::Expand { account, send }) => expand.push((index, account, send)),
+            Ok(Job::Deliver { account, send, chunk }) => {
+                due.push((index, send::Due { account, send, chunk }));
+            }
+            Ok(Job::Outbox { account, id }) => owed.push((index, outbound::Owed { account, id })),
+            Err(error) => {
+                let buried = bury(cx, "unreadable_job", &error.to_string(), body).await;
+                set(&mut dispositions, index, buried);
+            }
+        }
+    }
+    let (places, received): (Vec<usize>, Vec<_>) = received.into_iter().unzip();
+    for (index, disposition) in places.into_iter().zip(webhook::apply(cx, received).await) {
+        set(&mut dispositions, index, disposition);
+    }
+    for (index, account, send) in expand {
+        let disposition = send::expand(cx, &account, &send).await;
+        set(&mut dispositions, index, disposition);
+    }
+    let (places, due): (Vec<usize>, Vec<_>) = due.into_iter().unzip();
+    for (index, disposition) in places.into_iter().zip(send::deliver(cx, &due).await) {
+        set(&mut dispositions, index, disposition);
+    }
+    let (places, owed): (Vec<usize>, Vec<_>) = owed.into_iter().unzip();
+    for (index, disposition) in places.into_iter().zip(outbound::deliver(cx, &owed).await) {
+        set(&mut dispositions, index, disposition);
+    }
+    dispositions
+}
+
+fn set(dispositions: &mut [Disposition], index: usize, disposition: Disposition) {
+    if let Some(place) = dispositions.get_mut(index) {
+        *place = disposition;
+    }
+}
+
+/// What the queues gave up on. A webhook is tried again, for what failed it may have been an outage that is over; if it
+/// fails still, it is kept where it can be seen; if even that fails, the outage lasts, and it comes again in an hour.
+/// A send's open rows and the outbox's are found by cron, so nothing of theirs is lost; a delivery that waits in the inbox moves to the
+/// dead letters with its body.
+pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
+    let mut dispositions = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        dispositions.push(match Job::parse(body) {
+            Ok(Job::Expand { .. } | Job::Deliver { .. } | Job::Outbox { .. }) => Disposition::Done,
+            Ok(Job::WebhookInbox { account, inbox_id }) => {
+                let again = webhook::Body::Inbox(inbox_id.clone());
+                if webhook::apply_at_last(cx, account.clone(), again).await {
+                    Disposition::Done
+                } else {
+                    buried(cx, webhook::give_up(cx, &account, &inbox_id).await)
+                }
+            }
+            Ok(Job::Webhook { account, body: raw, .. }) => {
+                if webhook::apply_at_last(cx, account, webhook::Body::Here(raw)).await {
+                    Disposition::Done
+                } else {
+                    bury(cx, "queue", "retries_exhausted", body).await
+                }
+            }
+            Err(_) => bury(cx, "queue", "unreadable_job", body).await,
+        });
+    }
+    dispositions
+}
+
+async fn bury<P: Platform>(cx: Context<'_, P>, source: &str, reason: &str, body: &str) -> Disposition {
+    let account = Job::parse(body).ok().map(|job| job.account().clone());
+    let letter = dead_letter::write(account.as_ref(), source, reason, body, cx.platform.now());
+    buried(cx, cx.platform.one(&Database::default(), letter).await.map(|_| ()))
+}
+
+fn buried<P: Platform>(cx: Context<'_, P>, result: Result<(), PlatformError>) -> Disposition {
+    match result {
+        Ok(()) => Disposition::Done,
+        Err(error) => {
+            cx.log_failure("dead_letter", &error);
+            Disposition::Retry { seconds: DEAD_RETRY_AFTER }
+        }
+    }
+}
+
+/// Cron, each minute: what was lost of the queues goes on them again, what is over is deleted. Each part on its own, so
+/// that one that fails does not stop the others.
+pub async fn tick<P: Platform>(cx: Context<'_, P>) {
+    let drained = webhook::drain_inbox(cx).await;
+    let swept = send::sweep(cx).await;
+    let told = outbound::sweep(cx).await;
+    let rotated = signing_keys::rotate_by_age(cx).await;
+    let expired =
+        cx.platform.batch(&Database::default(), sweep::expired(cx.platform.now())).await.map(|_| ());
+    for (part, result) in [
+        ("drain_inbox", drained),
+        ("sweep_sends", swept),
+        ("sweep_outbox", told),
+        ("rotate_keys", rotated),
+        ("sweep_expired", expired),
+    ] {
+        if let Err(error) = result {
+            cx.log_failure(part, &error);
+        }
+    }
+}

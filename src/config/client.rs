@@ -1,0 +1,220 @@
+//! A storefront as it is registered: who it is, where it may be answered, and what was agreed with it.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::origin_of;
+use crate::{
+    id::ClientId,
+    oauth::SignatureAlgorithm,
+    secret::{Digest, SecretText},
+    time::UnixMillis,
+    web::form::with_query,
+};
+
+/// Secrets that are valid at once: two, while one is rotated.
+pub const MAX_SECRETS: usize = 2;
+
+/// A storefront registered as an OpenID Connect relying party.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Client {
+    /// `client_id`.
+    pub id: ClientId,
+    /// The shop's name as customers read it.
+    pub name: String,
+    /// Its secrets, at most [`MAX_SECRETS`]; none makes it a public client.
+    pub secrets: Vec<ClientSecret>,
+    /// The exact redirect URIs.
+    pub redirect_uris: Vec<String>,
+    /// Where a logout may lead, exactly.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where others start a login (OpenID Connect Core section 4).
+    pub initiate_login_uri: Option<String>,
+    /// Where others start a login at a shop that knows no section 4: with `{target}` or `{target_path}`.
+    #[serde(default)]
+    pub login_start_template: Option<String>,
+    /// Where a customer goes when nothing else is known.
+    pub home_uri: String,
+    /// Origins that links of ours may lead to, beside those of the URIs above.
+    #[serde(default)]
+    pub target_origins: Vec<String>,
+    /// Where it is told that a session has ended (OpenID Connect Back-Channel Logout section 2.2).
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<String>,
+    /// How it proves itself; none: by either use of its secret.
+    #[serde(default)]
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// Whether a request without a PKCE challenge is refused.
+    #[serde(default = "yes")]
+    pub require_pkce: bool,
+    /// The algorithm of its ID tokens.
+    #[serde(default)]
+    pub id_token_signed_response_alg: SignatureAlgorithm,
+    /// When it receives a refresh token.
+    #[serde(default)]
+    pub refresh_tokens: RefreshTokens,
+    /// What makes an e-mail address verified for it.
+    #[serde(default)]
+    pub email_verification: EmailVerification,
+}
+
+/// One secret of a client, as it is stored; it may be stored as its digest alone, as it once was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSecret")]
+pub struct ClientSecret {
+    /// Its digest.
+    pub digest: Digest,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredSecret {
+    Digest(Digest),
+    Dated { digest: Digest, created_at: UnixMillis },
+}
+
+impl From<StoredSecret> for ClientSecret {
+    fn from(stored: StoredSecret) -> Self {
+        match stored {
+            StoredSecret::Digest(digest) => Self { digest, created_at: UnixMillis(0) },
+            StoredSecret::Dated { digest, created_at } => Self { digest, created_at },
+        }
+    }
+}
+
+impl ClientSecret {
+    /// A secret as it is stored from `now` on.
+    #[must_use]
+    pub fn new(secret: &SecretText, now: UnixMillis) -> Self {
+        Self { digest: secret.digest(), created_at: now }
+    }
+
+    /// The name by which it is removed: it tells nothing of the secret that its digest would not.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.digest.as_str().get(..12).unwrap_or_default()
+    }
+}
+
+/// `token_endpoint_auth_method` (RFC 7591 section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// HTTP Basic.
+    ClientSecretBasic,
+    /// In the form.
+    ClientSecretPost,
+    /// A public client.
+    None,
+}
+
+/// When a client receives a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshTokens {
+    /// With scope `offline_access` (OpenID Connect Core section 11).
+    #[default]
+    OfflineAccess,
+    /// With every login, for clients that cannot ask for that scope.
+    Always,
+}
+
+/// What makes an e-mail address verified for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailVerification {
+    /// Nothing: `email_verified` is true only where another client's customer has proven the address to us.
+    #[default]
+    None,
+    /// The customer repeats a code that the shop mailed, before the login completes.
+    Code,
+    /// The client trusts whatever address LINE names; the decision is in the audit log.
+    TrustLine,
+}
+
+impl Client {
+    /// The client as the API shows it: all but its secrets, of which only names and ages are told.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let secrets: Vec<Value> = self
+            .secrets
+            .iter()
+            .map(|secret| json!({ "id": secret.id(), "created_at": secret.created_at.rfc3339() }))
+            .collect();
+        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = shown.as_object_mut() {
+            fields.remove("id");
+            fields.insert("client_id".to_owned(), json!(self.id));
+            fields.insert("secrets".to_owned(), json!(secrets));
+        }
+        shown
+    }
+
+    /// Whether the client must send a PKCE challenge: a public client always must (RFC 9700 section 2.1.1).
+    #[must_use]
+    pub fn must_use_pkce(&self) -> bool {
+        self.require_pkce || self.is_public()
+    }
+
+    /// Whether the client has no secret (RFC 6749 section 2.1).
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    /// Whether the secret is one of the client's, in time that does not tell which.
+    #[must_use]
+    pub fn has_secret(&self, secret: &str) -> bool {
+        self.secrets.iter().filter(|known| known.digest.is_of(secret)).count() > 0
+    }
+
+    /// Whether the redirect URI is registered, character by character.
+    #[must_use]
+    pub fn may_return_to(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|registered| registered == uri)
+    }
+
+    /// Whether a logout may lead to this URI, character by character.
+    #[must_use]
+    pub fn may_log_out_to(&self, uri: &str) -> bool {
+        self.post_logout_redirect_uris.iter().any(|registered| registered == uri)
+    }
+
+    /// Where this client's logins start: by OpenID Connect Core section 4, by its own template, or at the target itself,
+    /// which is the home page unless another is named.
+    #[must_use]
+    pub fn login_start(&self, issuer: &str, target: Option<&str>) -> String {
+        if let Some(uri) = &self.initiate_login_uri {
+            let mut parameters = vec![("iss", issuer)];
+            parameters.extend(target.map(|target| ("target_link_uri", target)));
+            return with_query(uri, &parameters);
+        }
+        let target = target.unwrap_or(&self.home_uri);
+        let Some(template) = &self.login_start_template else { return target.to_owned() };
+        let path =
+            Url::parse(target).map(|url| url[url::Position::BeforePath..].to_owned()).unwrap_or_default();
+        template.replace("{target}", &encoded(target)).replace("{target_path}", &encoded(&path))
+    }
+
+    /// The origins from which a page of a public client may call us (RFC 6454).
+    #[must_use]
+    pub fn browser_origins(&self) -> HashSet<String> {
+        let uris = self.redirect_uris.iter().filter(|_| self.is_public());
+        uris.filter_map(|uri| origin_of(uri)).collect()
+    }
+}
+
+/// Text as the value of a query parameter.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+pub(super) fn yes() -> bool {
+    true
+}

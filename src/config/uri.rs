@@ -1,0 +1,70 @@
+//! Which URIs of a shop are accepted: as registered ones, and as addresses that we call.
+
+use url::{Host, Url};
+
+/// Whether this host name is this machine: only here are `http` and a stand-in for LINE accepted, because a deployed
+/// worker pointed at a stand-in would let anyone in as anyone.
+#[must_use]
+pub fn is_local(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// Whether a shop's URL may be registered: https, or http on this machine for a local account; no fragment, no user.
+#[must_use]
+pub fn is_acceptable_uri(uri: &str, account_host: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let scheme_is_fine = match url.scheme() {
+        "https" => true,
+        "http" => is_local(account_host) && (is_local(host) || host == "127.0.0.1"),
+        _ => false,
+    };
+    scheme_is_fine
+        && uri.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !host.is_empty()
+        && !host.contains('*')
+}
+
+/// Whether we may call this URL: one that may be registered, and for a deployed account no address but a name, so that
+/// nobody makes us knock at doors inside a network.
+#[must_use]
+pub fn is_acceptable_target(uri: &str, account_host: &str) -> bool {
+    let is_name = || {
+        Url::parse(uri).is_ok_and(
+            |url| matches!(url.host(), Some(Host::Domain(name)) if name.contains('.') && !is_local(name)),
+        )
+    };
+    is_acceptable_uri(uri, account_host) && (is_local(account_host) || is_name())
+}
+
+/// The origin of an absolute URL (RFC 6454 section 6.2).
+#[must_use]
+pub fn origin_of(uri: &str) -> Option<String> {
+    let origin = Url::parse(uri).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_is_accepted_only_on_this_machine_and_only_for_a_local_account() {
+        assert!(is_acceptable_uri("https://shop.example.jp/callback?x=1", "line.example.jp"));
+        assert!(is_acceptable_uri("http://127.0.0.1:8789/callback", "localhost"));
+        for (uri, host) in [
+            ("http://shop.example.jp/callback", "localhost"),
+            ("http://127.0.0.1:8789/callback", "line.example.jp"),
+            ("https://shop.example.jp/callback#f", "line.example.jp"),
+            ("https://user@shop.example.jp/callback", "line.example.jp"),
+            ("https://*.example.jp/callback", "line.example.jp"),
+            ("javascript:alert(1)", "localhost"),
+            ("/callback", "localhost"),
+        ] {
+            assert!(!is_acceptable_uri(uri, host), "{uri} for {host}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Proving an e-mail address, for clients that ask for it: the shop mails a code of six digits, which we hand it by the
+//! webhook `email.code_requested`, and the customer repeats it here. Only then is `email_verified` true.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{
+    EMAIL_PATH,
+    attempt::Attempt,
+    finish::{self, Failure, Finish},
+};
+use crate::{
+    config::Site,
+    id::{AttemptId, Subject},
+    platform::{Context, Platform, PlatformError},
+    secret::Digest,
+    store::{
+        Statement,
+        outbox::{self, Event},
+    },
+    time::{MINUTE, UnixMillis},
+    web::{
+        Reply, Request,
+        form::Form,
+        page::{Choice, Field, Language, Page, PageForm, Text},
+        passing::onward,
+    },
+};
+
+/// How long a mailed code counts, in milliseconds.
+const LIFETIME: i64 = 10 * MINUTE;
+
+/// How often one attempt may have a code mailed.
+const MAX_MAILED: i64 = 3;
+
+/// How often one code may be tried.
+const MAX_TRIES: i64 = 5;
+
+/// Has a first code mailed, unless one is under way, and asks for it.
+pub(super) async fn ask<P: Platform>(
+    cx: Context<'_, P>,
+    finish: &Finish<'_>,
+    subject: &Subject,
+    request: &Request,
+    state: &str,
+    address: &str,
+) -> Result<Reply, PlatformError> {
+    let repeated = Form::of_body(request).unwrap_or_default();
+    let note = match repeated.value("choice") {
+        Some("verify") => Some(Text {
+            ja: "確認コードが正しくないか、期限が切れています。もう一度入力するか、再送してください。",
+            en: "The code is not correct, or its time is over. Try again, or have a new one sent.",
+        }),
+        Some("resend") => Some(Text {
+            ja: "確認コードの再送を受け付けました(再送は2回までです)。",
+            en: "Another code is on its way (at most two more are sent).",
+        }),
+        _ => None,
+    };
+    if repeated.value("choice") != Some("verify") {
+        mail(cx, finish, subject, request, address, repeated.value("choice") == Some("resend")).await?;
+    }
+    Ok(page(finish.attempt, request, state, address, note))
+}
+
+/// Draws a code and owes the shop the event, in one batch.
+async fn mail<P: Platform>(
+    cx: Context<'_, P>,
+    finish: &Finish<'_>,
+    subject: &Subject,
+    request: &Request,
+    address: &str,
+    again: bool,
+) -> Result<(), PlatformError> {
+    let (account, attempt, now) = (&finish.site.account, finish.attempt, cx.platform.now());
+    let code = six_digits(cx.platform.random());
+    let on_conflict = if again {
+        "DO UPDATE SET email = excluded.email, code_digest = excluded.code_digest, mailed = mailed + 1, tries = 0, \
+           expires_at = excluded.expires_at WHERE mailed < ?6"
+    } else {
+        "DO NOTHING"
+    };
+    let keep = Statement::compiled(format!(
+        "INSERT INTO email_codes (account, attempt, email, code_digest, mailed, tries, expires_at) \
+         SELECT ?1, ?2, ?3, ?4, 1, 0, ?5 WHERE ?6 ON CONFLICT (account, attempt) {on_conflict}"
+    ))
+    .bind(&account.id)
+    .bind(&attempt.id)
+    .bind(address)
+    .bind(&digest(cx, &attempt.id, &code))
+    .bind(now + LIFETIME)
+    .bind(MAX_MAILED);
+    let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
+    let data = json!({
+        "sub": subject, "client_id": attempt.request.client_id, "email": address, "code": code,
+        "expires_at": (now + LIFETIME).rfc3339(), "locale": language.tag(),
+    });
+    let event =
+        Event { account: &account.id, kind: "email.code_requested", data, at: now, until: now + LIFETIME };
+    let randoms = [cx.platform.random(), cx.platform.random()];
+    let owe = outbox::webhook(&cx.settings.keys, randoms, &event);
+    let outcomes = cx.platform.batch(&account.database, vec![keep, owe]).await?;
+    cx.hand_over(&account.id, &outcomes).await;
+    Ok(())
+}
+
+/// What is stored of a code: keyed, because six digits are soon guessed from a plain digest.
+fn digest<P>(cx: Context<'_, P>, attempt: &AttemptId, code: &str) -> Digest {
+    cx.settings.keys.derived_token("enishi email code v1", &format!("{attempt}:{code}")).digest()
+}
+
+fn six_digits(random: [u8; 32]) -> String {
+    let number = random.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes)) % 1_000_000;
+    format!("{number:06}")
+}
+
+fn page(attempt: &Attempt, request: &Request, state: &str, address: &str, note: Option<Text<'_>>) -> Reply {
+    let ja = format!("{address} に確認コードをお送りしました。メールに記載の6桁の数字を入力してください。");
+    let en = format!("We have sent a code to {address}. Enter the six digits of the mail.");
+    let mut paragraphs = vec![Text { ja: &ja, en: &en }];
+    paragraphs.extend(note);
+    let form = PageForm {
+        action: EMAIL_PATH,
+        hidden: vec![("state", state)],
+        field: Some(Field { name: "code", label: Text { ja: "確認コード", en: "Code" } }),
+        choices: vec![
+            Choice { value: "verify", label: Text { ja: "確認する", en: "Confirm" } },
+            Choice {
+                value: "resend", label: Text { ja: "コードを再送する", en: "Send another code" }
+            },
+            Choice { value: "skip", label: Text { ja: "確認せずに進む", en: "Go on without" } },
+        ],
+    };
+    let title = Text { ja: "メールアドレスの確認", en: "Confirm your e-mail address" };
+    let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
+    Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)
+}
+
+/// `POST /line/email`: (1) the attempt; (2) a code that is right verifies the address, if it is still the customer's;
+/// (3) the attempt is finished, or the page asks again.
+pub async fn email<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<Reply, PlatformError> {
+    let form = Form::of_body(request).unwrap_or_default();
+    let state = form.value("state").unwrap_or_default();
+    let answered = answered(cx, site, request, state, &form).await;
+    finish::answer(cx, site, request, state, answered).map(onward)
+}
+
+async fn answered<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    state: &str,
+    form: &Form,
+) -> Result<Reply, Failure> {
+    // (1)
+    let attempt = finish::carried(cx, site, request, state).await?;
+    let now = cx.platform.now();
+    let finish = Finish::new(cx, site, &attempt);
+    // (2)
+    let (finish, mut statements) = match form.value("choice") {
+        Some("verify") => {
+            let code = form.value("code").unwrap_or_default();
+            let statements = prove(site, &attempt.id, &digest(cx, &attempt.id, code.trim()), now);
+            (finish, statements)
+        }
+        Some("resend") => (finish, Vec::new()),
+        _ => (finish.waiving_email(), Vec::new()),
+    };
+    // (3)
+    statements.extend(finish.statements(now));
+    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+    finish.leave(cx, request, state, &outcomes).await
+}
+
+/// Tries a code; where it is right, the address that it was mailed to is verified, if it is still the customer's.
+fn prove(site: &Site, attempt: &AttemptId, digest: &Digest, now: UnixMillis) -> Vec<Statement> {
+    let tried = Statement::new(
+        "UPDATE email_codes SET tries = tries + 1, proven = (code_digest = ?3) \
+         WHERE account = ?1 AND attempt = ?2 AND proven = 0 AND tries < ?4 AND expires_at > ?5",
+    )
+    .bind(&site.account.id)
+    .bind(attempt)
+    .bind(digest)
+    .bind(MAX_TRIES)
+    .bind(now);
+    let verified = Statement::new(
+        "UPDATE line_users SET email_verified_at = ?3 WHERE id = \
+           (SELECT s.line_user FROM login_attempts t JOIN sessions s ON s.account = ?1 AND s.sid = t.sid \
+            WHERE t.account = ?1 AND t.attempt = ?2) \
+         AND email = (SELECT email FROM email_codes WHERE account = ?1 AND attempt = ?2 AND proven = 1)",
+    )
+    .bind(&site.account.id)
+    .bind(attempt)
+    .bind(now);
+    vec![tried, verified]
+}

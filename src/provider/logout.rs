@@ -1,0 +1,226 @@
+//! `/logout` (OpenID Connect RP-Initiated Logout 1.0): the storefront sends its customer here, and they come back without a
+//! session. Clients that registered for back-channel logout are told.
+//!
+//! Whoever shows an ID token of ours speaks for its session. Without one the customer is asked, so that no page of
+//! somebody else's can log anyone out.
+
+use http::{Method, StatusCode, header};
+use serde_json::Value;
+
+use super::hint::{self, Hint};
+use crate::{
+    config::{Client, Site},
+    oauth::HintClaims,
+    platform::{Context, Outcome, Platform, PlatformError},
+    secret::{Digest, SecretText},
+    store::{ending::Whose, session},
+    web::{
+        Reply, Request, cookie,
+        form::{Form, with_query},
+        page::{Button, Choice, Language, Page, PageForm, Text},
+        passing::onward,
+    },
+};
+
+/// Where the confirmation posts its answer.
+pub const CONFIRM_PATH: &str = "/logout/confirm";
+
+/// The longest `state` that is returned, in bytes.
+const MAX_STATE: usize = crate::oauth::authorization::MAX_ECHOED;
+
+/// What the storefront asks for.
+struct Asked<'a> {
+    /// Named by `client_id`, or by the hint.
+    client: Option<&'a Client>,
+    /// Registered for that client, character by character.
+    back: Option<String>,
+    /// Whether another address was asked for than a registered one.
+    strays: bool,
+    language: Language,
+}
+
+impl<'a> Asked<'a> {
+    fn read(site: &'a Site, request: &Request, form: &Form, hint: Option<&HintClaims>) -> Self {
+        let client = hint.map(|hint| hint.aud.as_str()).or_else(|| form.value("client_id"));
+        let client = client.and_then(|id| site.account.client(id));
+        let wanted = form.value("post_logout_redirect_uri");
+        let registered = wanted.filter(|uri| client.is_some_and(|client| client.may_log_out_to(uri)));
+        let state = form.value("state").filter(|state| state.len() <= MAX_STATE);
+        let back = registered.map(|uri| match state {
+            Some(state) => with_query(uri, &[("state", state)]),
+            None => uri.to_owned(),
+        });
+        let language = form.value("ui_locales").and_then(Language::named);
+        Self {
+            client,
+            strays: wanted.is_some() && back.is_none(),
+            back,
+            language: language.unwrap_or_else(|| Language::of(request)),
+        }
+    }
+}
+
+/// Ends a session: (1) the parameters, of a GET or a POST; (2) the hint, which must be ours and, if the client is named as
+/// well, that client's; (3) with it, its session ends, and the browser's if it is the same customer's, and the browser
+/// goes back where it is registered; (4) without it, the customer is asked.
+pub async fn logout<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<Reply, PlatformError> {
+    // (1)
+    let form = if request.method == Method::POST {
+        Form::of_body(request)
+    } else {
+        Form::parse(request.query.as_bytes())
+    };
+    let Ok(form) = form else { return Ok(refused(site, request, "malformed_request")) };
+    // (2)
+    let hint = match form.value("id_token_hint") {
+        Some(text) => hint::verify(cx, site, text).await?,
+        None => Hint::Unknowable,
+    };
+    let hint = match hint {
+        Hint::Forged => return Ok(refused(site, request, "id_token_hint_refused")),
+        Hint::Unknowable => None,
+        Hint::Verified(hint) => Some(hint.claims),
+    };
+    let named = form.value("client_id");
+    if hint.as_ref().zip(named).is_some_and(|(hint, named)| hint.aud != named) {
+        return Ok(refused(site, request, "client_id_differs"));
+    }
+    let asked = Asked::read(site, request, &form, hint.as_ref());
+    match hint {
+        // (3)
+        Some(hint) => {
+            let cookie = cookie::value(request, cookie::SESSION).map(|token| Digest::of(token.as_bytes()));
+            let whose = Whose::Session { sid: &hint.sid, subject: &hint.sub, cookie };
+            let browser_is_out = end(cx, site, request, whose).await?;
+            let reply = match &asked.back {
+                Some(back) => Reply::found(back),
+                None => done(site, &asked),
+            };
+            Ok(if browser_is_out { forgetting(reply) } else { reply })
+        }
+        // (4)
+        None if cookie::value(request, cookie::SESSION).is_some() || request.method == Method::POST => {
+            Ok(ask(&asked, &form))
+        }
+        None => Ok(done(site, &asked)),
+    }
+}
+
+/// `POST /logout/confirm`: the customer's own word. The session's cookie is `Lax`, so that it comes with a form of ours and
+/// with nobody else's.
+pub async fn confirm<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<Reply, PlatformError> {
+    let form = Form::of_body(request).unwrap_or_default();
+    let asked = Asked::read(site, request, &form, None);
+    if form.value("choice") == Some("stay") {
+        return Ok(stayed(site, &asked));
+    }
+    if let Some(token) = cookie::value(request, cookie::SESSION) {
+        let digest = SecretText::new(token.to_owned()).digest();
+        end(cx, site, request, Whose::Cookie(digest)).await?;
+    }
+    let reply = match &asked.back {
+        Some(back) => onward(Reply::found(back)),
+        None => done(site, &asked),
+    };
+    Ok(forgetting(reply))
+}
+
+/// Ends sessions with their grants, and tells who is to be told; answers whether this browser has no live session left.
+async fn end<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    whose: Whose<'_>,
+) -> Result<bool, PlatformError> {
+    let account = &site.account;
+    let now = cx.platform.now();
+    let mut statements = site.ending(now).of(whose);
+    let cookie = cookie::value(request, cookie::SESSION).unwrap_or_default();
+    statements.push(session::lives(&account.id, &Digest::of(cookie.as_bytes()), now));
+    let outcomes = cx.platform.batch(&account.database, statements).await?;
+    cx.hand_over(&account.id, &outcomes).await;
+    let lives: Vec<Value> = outcomes.last().map(Outcome::rows).transpose()?.unwrap_or_default();
+    Ok(lives.is_empty())
+}
+
+fn forgetting(reply: Reply) -> Reply {
+    reply.with(header::SET_COOKIE, cookie::clear(cookie::SESSION))
+}
+
+/// The confirmation (section 2): it carries along what was asked, which is judged again.
+fn ask(asked: &Asked<'_>, form: &Form) -> Reply {
+    let hidden = ["client_id", "post_logout_redirect_uri", "state", "ui_locales"]
+        .into_iter()
+        .filter_map(|name| Some((name, form.value(name)?)))
+        .collect();
+    let form = PageForm {
+        action: CONFIRM_PATH,
+        hidden,
+        field: None,
+        choices: vec![
+            Choice { value: "leave", label: Text { ja: "ログアウトする", en: "Log out" } },
+            Choice { value: "stay", label: Text { ja: "ログアウトしない", en: "Stay logged in" } },
+        ],
+    };
+    let title = Text { ja: "ログアウトしますか", en: "Log out?" };
+    let text = Text {
+        ja: "このブラウザでのログインを終了します。",
+        en: "This ends your login in this browser.",
+    };
+    Page::new(StatusCode::OK, title, vec![text]).form(form).into_reply(asked.language)
+}
+
+/// The end without a way back by itself. An address that is not registered is not gone to, and its engineer is told.
+fn done(site: &Site, asked: &Asked<'_>) -> Reply {
+    let title = Text { ja: "ログアウトしました", en: "You are logged out" };
+    let text = Text {
+        ja: "このページは閉じていただいてかまいません。", en: "You may close this page."
+    };
+    let engineer = Text {
+        ja: "ショップの担当者の方へ:post_logout_redirect_uriが登録されていないか、client_idかid_token_hintがありません。",
+        en: "For the shop's engineer: post_logout_redirect_uri is not registered, or client_id and id_token_hint are missing.",
+    };
+    let mut paragraphs = vec![text];
+    paragraphs.extend(asked.strays.then_some(engineer));
+    let status = if asked.strays { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let page = Page::new(status, title, paragraphs);
+    let page = if asked.strays { page.detail("unregistered_post_logout_redirect_uri") } else { page };
+    let reply = with_way_back(page, site, asked).into_reply(asked.language);
+    if asked.strays { reply.because("unregistered_post_logout_redirect_uri") } else { reply }
+}
+
+fn stayed(site: &Site, asked: &Asked<'_>) -> Reply {
+    let title = Text { ja: "ログインしたままです", en: "You are still logged in" };
+    with_way_back(Page::new(StatusCode::OK, title, Vec::new()), site, asked).into_reply(asked.language)
+}
+
+fn with_way_back<'a>(page: Page<'a>, site: &'a Site, asked: &'a Asked<'_>) -> Page<'a> {
+    let home = asked.client.or_else(|| site.account.clients.first()).map(|client| client.home_uri.as_str());
+    match asked.back.as_deref().or(home) {
+        Some(href) => page.button(Button::back_to(href)),
+        None => page,
+    }
+}
+
+/// The request is not to be trusted: nothing ends, nobody is sent anywhere.
+fn refused(site: &Site, request: &Request, reason: &'static str) -> Reply {
+    let title = Text { ja: "ログアウトできませんでした", en: "We could not log you out" };
+    let text = Text {
+        ja: "ショップからのリクエストに誤りがあります。お手数ですが、ショップに戻ってもう一度お試しください。",
+        en: "The shop's request was not correct. Please go back to the shop and try again.",
+    };
+    let page = Page::new(StatusCode::BAD_REQUEST, title, vec![text]).detail(reason);
+    let page = match site.account.clients.first() {
+        Some(client) => page.button(Button::back_to(&client.home_uri)),
+        None => page,
+    };
+    page.into_reply(Language::of(request)).because(reason)
+}

@@ -1,0 +1,75 @@
+//! Who calls `/token`, `/par` or `/revoke`: the client's proof, under the limits against guessing and flooding.
+
+use std::rc::Rc;
+
+use super::error::EndpointError;
+use crate::{
+    config::{self, Account, Client, Site},
+    oauth::client_auth::{self, ClientAuthError, UnverifiedClient},
+    platform::{Context, Limit, Platform},
+    web::{CONNECTING_IP, Request, form::Form},
+};
+
+/// A client that has proven itself, with what it sent.
+pub(super) struct Proven {
+    /// The site, with the configuration that knows the client.
+    pub(super) site: Site,
+    /// The client.
+    pub(super) client: Client,
+    /// The parameters.
+    pub(super) form: Form,
+}
+
+/// (1) A form; (2) the credentials, read; (3) not more requests than a client makes; (4) the credentials, proven by the
+/// configuration in memory or else by the newest; (5) whoever guesses is slowed down.
+///
+/// A failure costs the right client nothing: only failures are counted against it, and it is never locked out.
+pub(super) async fn prove<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<Proven, EndpointError> {
+    // (1)
+    let form = Form::of_body(request).map_err(|_| {
+        EndpointError::InvalidRequest("send each parameter once, as application/x-www-form-urlencoded")
+    })?;
+    // (2)
+    let unverified = client_auth::read(request, &form).map_err(|error| refused(error, false))?;
+    // (3)
+    let address = request.header(&CONNECTING_IP).unwrap_or_default();
+    let who = format!("{}:{}:{address}", site.account.id, unverified.unverified_id());
+    if !cx.platform.allow(Limit::ClientRequests, &who).await {
+        return Err(EndpointError::TooMany);
+    }
+    // (4)
+    match verified(cx, site, &unverified).await {
+        Ok((account, client)) => {
+            Ok(Proven { site: Site { account, issuer: site.issuer.clone() }, client, form })
+        }
+        // (5)
+        Err(EndpointError::InvalidClient { .. }) if !cx.platform.allow(Limit::ClientFailures, &who).await => {
+            Err(EndpointError::TooMany)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn verified<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    unverified: &UnverifiedClient,
+) -> Result<(Rc<Account>, Client), EndpointError> {
+    if let Ok(client) = unverified.verify(&site.account) {
+        return Ok((Rc::clone(&site.account), client.clone()));
+    }
+    let fresh = config::reread(cx, &site.account).await?.unwrap_or_else(|| Rc::clone(&site.account));
+    let client = unverified.verify(&fresh).map_err(|error| refused(error, unverified.by_basic))?.clone();
+    Ok((fresh, client))
+}
+
+fn refused(error: ClientAuthError, by_basic: bool) -> EndpointError {
+    match error {
+        ClientAuthError::Malformed(what) => EndpointError::InvalidRequest(what),
+        ClientAuthError::Refused => EndpointError::InvalidClient { by_basic },
+    }
+}

@@ -1,0 +1,128 @@
+//! What a request costs in calls to stores, with the account's configuration warm.
+
+use enishi::web::Request;
+use enishi_world::{ACCOUNT, Calls, request};
+use http::{HeaderValue, Method, header};
+use serde_json::json;
+
+use crate::support::{Consent, Stage};
+
+/// The calls that one request makes; the answer has this status.
+fn cost(stage: &Stage, request: Request, status: u16) -> Calls {
+    stage.world.reset_calls();
+    let reply = stage.world.answer(request);
+    assert_eq!(reply.status.as_u16(), status);
+    stage.world.calls()
+}
+
+/// Has the isolate read the account.
+fn warm(stage: &Stage) {
+    assert_eq!(stage.world.get(&format!("{}/jwks.json", ACCOUNT.issuer)).status, 200);
+}
+
+/// Batches of D1, and nothing of KV or queues.
+fn batches(calls: Calls) -> u32 {
+    assert_eq!((calls.cache_reads, calls.cache_writes, calls.enqueues, calls.fetches), (0, 0, 0, 0));
+    calls.batches
+}
+
+#[test]
+fn discovery_and_keys_touch_no_store() {
+    let stage = Stage::new(1);
+    warm(&stage);
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks.json"]
+    {
+        let asked = request(Method::GET, &format!("{}{path}", ACCOUNT.issuer));
+        assert!(cost(&stage, asked, 200).touched_no_store(), "{path}");
+    }
+}
+
+#[test]
+fn authorize_touches_no_store_without_a_session_and_one_batch_with_one() {
+    let stage = Stage::new(1);
+    let shop = &stage.shop;
+    warm(&stage);
+    let asked = request(Method::GET, &shop.begin("1").url);
+    assert!(cost(&stage, asked, 302).touched_no_store());
+    let silent = request(Method::GET, &shop.begin("1").with("prompt", "none").url);
+    assert!(cost(&stage, silent, 302).touched_no_store());
+    let (browser, _, tokens) = stage.logged_in(shop, "openid");
+    let hint = tokens["id_token"].as_str().unwrap();
+    for login in [
+        shop.begin("2"),
+        shop.begin("3").with("prompt", "none"),
+        shop.begin("4").with("id_token_hint", hint),
+        shop.begin("5").with("max_age", "1000"),
+    ] {
+        assert_eq!(batches(cost(&stage, browser.request(&login.url), 302)), 1, "{}", login.url);
+    }
+}
+
+#[test]
+fn opening_a_pushed_request_is_one_batch_with_a_session_and_without() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let pushed = shop.push(world, &shop.begin("1"), &[]);
+    let opening = request(Method::GET, &shop.opening(&pushed));
+    assert_eq!(batches(cost(&stage, opening, 302)), 1);
+    let (browser, _, _) = stage.logged_in(shop, "openid");
+    let pushed = shop.push(world, &shop.begin("2"), &[]);
+    assert_eq!(batches(cost(&stage, browser.request(&shop.opening(&pushed)), 302)), 1);
+    let fields = [
+        ("response_type", "code"),
+        ("redirect_uri", &shop.redirect_uri),
+        ("scope", "openid"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ];
+    assert_eq!(batches(cost(&stage, shop.request("/par", &fields), 201)), 1);
+}
+
+#[test]
+fn every_grant_at_the_token_endpoint_is_one_batch_and_userinfo_one() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let user = stage.person("花子");
+    let mut browser = crate::support::Browser::of(world, &user);
+    let login = shop.begin("1").but("scope", Some("openid profile offline_access"));
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    let code = shop.code(&login, &location);
+    let redemption = cost(&stage, shop.token_request(&code, &login.verifier), 200);
+    assert_eq!((batches(redemption), redemption.signatures), (1, 1));
+    let (_, _, tokens) = stage.logged_in(shop, "openid offline_access");
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let refresh = shop.request("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]);
+    assert_eq!(batches(cost(&stage, refresh, 200)), 1);
+    let mut userinfo = request(Method::GET, &format!("{}/userinfo", ACCOUNT.issuer));
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    userinfo.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap());
+    assert_eq!(batches(cost(&stage, userinfo, 200)), 1);
+    assert_eq!(batches(cost(&stage, shop.request("/revoke", &[("token", token)]), 200)), 1);
+}
+
+#[test]
+fn a_login_is_two_batches_and_logging_out_one() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let user = stage.person("花子");
+    let mut browser = crate::support::Browser::of(world, &user);
+    let started = browser.go(&shop.begin("1").url).location.unwrap();
+    let callback = browser.at_line(&started, Consent::Plain);
+    let calls = cost(&stage, browser.request(&callback), 302);
+    assert_eq!((calls.batches, calls.fetches, calls.cache_reads + calls.cache_writes), (2, 2, 0));
+    let client = stage.client("a", &json!({}));
+    let (browser, _, tokens) = stage.logged_in(&client, "openid");
+    let hint = tokens["id_token"].as_str().unwrap();
+    let url = client.logout_url(&[("id_token_hint", hint), ("post_logout_redirect_uri", &client.home_uri)]);
+    assert_eq!(batches(cost(&stage, browser.request(&url), 302)), 1);
+}
+
+#[test]
+fn the_statements_of_a_request_stay_within_the_free_plan() {
+    let stage = Stage::new(1);
+    let shop = stage.client("a", &json!({ "backchannel_logout_uri": "http://127.0.0.1:8789/told" }));
+    let (_, _, tokens) = stage.logged_in(&shop, "openid offline_access");
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let refresh = shop.request("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]);
+    assert!(cost(&stage, refresh, 200).statements <= 10);
+}
