@@ -3,7 +3,7 @@
  * cost. `README.md` says how to read the result.
  *
  * Options: `--json` prints one JSON object instead of tables, `--rounds N` measures in N rounds instead of 15,
- * `--quick` in 3. Exits with 1 if a worker answers wrongly. Listens and calls on loopback only.
+ * `--quick` in 3. Exits with 1 if a worker or the rival answers wrongly. Listens and calls on loopback only.
  */
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -34,8 +34,8 @@ async function main() {
   const run = ownFolder();
   const state = join(run, "state");
   const folders = { enishi: copyOfBuild(process.env.ENISHI_BUILD ?? join(ROOT, "build"), run), floor: buildFloor() };
-  say("preparing an account and a link");
-  const rows = allRows(folders, await prepare(folders.enishi, state));
+  say("preparing an account, a link, and a session");
+  const rows = allRows(folders, await prepare(folders.enishi, process.env.ENISHI_MIGRATIONS ?? join(ROOT, "migrations"), state));
   const { measured, load } = await measure(rows, settings.rounds, state, say);
   say(`${settings.starts} fresh starts of ${FRESH.length} workers`);
   const starts = await freshStarts(rows.filter((row) => FRESH.includes(row.id)), settings.starts, state);
@@ -66,10 +66,15 @@ function copyOfBuild(build, run) {
   return copy;
 }
 
-// Miniflare ends its processes when this one exits.
+// Miniflare ends its processes when this one exits, and the rival ends by itself.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 main().catch((error) => {
-  say(`error: ${error.message}${error.cause ? ` (${error.cause.message})` : ""}`);
+  say(`error: ${inFull(error)}`);
   process.exit(1);
 });
+
+/** An error's message and those of its causes. */
+function inFull({ message, code, cause }) {
+  return `${message || code}${cause ? `: ${inFull(cause)}` : ""}`;
+}

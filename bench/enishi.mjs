@@ -1,18 +1,19 @@
 /**
- * Enishi as the benchmark's subject: a state with one account and one link, and the requests that are measured.
+ * Enishi as the benchmark's subject: a state with one account, one link and one session, and the requests that are
+ * measured.
  *
- * The account is made through the worker's own API, as an operator makes it; the link goes straight into D1, because
- * by the API it would take a login at LINE. Nothing here is a secret of anybody's.
+ * The account is made through the worker's own API, as an operator makes it, and the access token by a code; link and
+ * session go straight into D1, because otherwise they would take a login at LINE. Nothing here is a secret of anybody's.
  */
 
-import { createHmac, hkdfSync } from "node:crypto";
+import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { Load } from "./load.mjs";
+import * as flow from "./flow.mjs";
+import { Load, check } from "./load.mjs";
 import { Worker } from "./worker.mjs";
 
-const MIGRATIONS = new URL("../migrations/", import.meta.url);
 const MASTER_KEY = Buffer.alloc(32, "enishi benchmark");
 /** Nothing listens on port 9, so that a call to LINE would be seen as a wrong answer. */
 const LINE = "http://127.0.0.1:9";
@@ -29,9 +30,8 @@ const API_KEY = "benchmark-api-key-0123456789abcdefghijkl";
 const CHANNEL_SECRET = "5f2d1c3b4a69788796a5b4c3d2e1f00f";
 const BOT = "U0123456789abcdef0123456789abcdef";
 const LINE_USER = "Uabcdefabcdefabcdefabcdefabcdefab";
-const SUBJECT = "benchmark-subject";
-const CLIENT = "shop";
-const CALLBACK = "http://127.0.0.1:8789/callback";
+const SESSION = "benchmark-session-0123456789abcdefghijklmn";
+const SESSION_LASTS = 12 * 60 * 60 * 1000;
 
 const ACCOUNT = {
   name: "Benchmark",
@@ -40,10 +40,10 @@ const ACCOUNT = {
   friend_add: "normal",
   clients: [
     {
-      client_id: CLIENT,
-      client_secret: "benchmark-client-secret-0123456789abcdef",
+      client_id: flow.CLIENT.client_id,
+      client_secret: flow.CLIENT.client_secret,
       name: "Shop",
-      redirect_uris: [CALLBACK],
+      redirect_uris: [flow.CLIENT.redirect_uri],
       home_uri: "http://127.0.0.1:8789/",
     },
   ],
@@ -51,36 +51,58 @@ const ACCOUNT = {
 };
 
 /**
- * Fills a state folder: tables, the account, the link.
+ * What the requests need to know of a prepared state.
+ *
+ * @typedef {object} Prepared
+ * @property {string} account  its id
+ * @property {string} accessToken  of the customer, for an hour
+ */
+
+/**
+ * Fills a state folder: tables, the account, the customer with link and session, an access token.
  *
  * @param {string} folder  of the built worker
+ * @param {string} migrations  the folder of its migrations
  * @param {string} state
- * @returns {Promise<string>} the account's id
+ * @returns {Promise<Prepared>}
  */
-export async function prepare(folder, state) {
+export async function prepare(folder, migrations, state) {
   const worker = await Worker.start({ folder, vars: VARS }, state);
   try {
     const database = await worker.database();
-    await database.batch(migrations().map((statement) => database.prepare(statement)));
+    await database.batch(statements(migrations).map((statement) => database.prepare(statement)));
     await putAccount(worker.url);
-    const { id } = await database.prepare("SELECT id FROM accounts").first();
-    await database.batch([
-      database
-        .prepare("INSERT INTO line_users (id, account, line_user_id, subject, name, friend, created_at) VALUES (1, ?1, ?2, ?3, 'Aoi', 1, 0)")
-        .bind(id, LINE_USER, SUBJECT),
-      database.prepare("INSERT INTO links (account, line_user, member_id, link_id, linked_at) VALUES (?1, 1, 'M-0001', 'benchmark', 0)").bind(id),
-    ]);
-    return id;
+    const { id: account } = await database.prepare("SELECT id FROM accounts").first();
+    await database.batch(customer(database, account));
+    const answer = await new Load(worker.url, token).one();
+    check("/token", flow.isTokens, answer);
+    return { account, accessToken: JSON.parse(answer.body).access_token };
   } finally {
     await worker.stop();
   }
 }
 
 /** The statements of all migrations, in order. */
-function migrations() {
-  const files = readdirSync(MIGRATIONS).filter((name) => name.endsWith(".sql")).sort();
-  const text = files.map((name) => readFileSync(new URL(name, MIGRATIONS), "utf8")).join("\n");
+function statements(folder) {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".sql")).sort();
+  const text = files.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
   return text.replaceAll(/^\s*--.*$/gm, "").split(";").map((statement) => statement.trim()).filter(Boolean);
+}
+
+/** The rows that a login and the shop's link would have made. */
+function customer(database, account) {
+  const { sub, name, member_id } = flow.CUSTOMER;
+  const row = (sql, ...values) => database.prepare(sql).bind(account, ...values);
+  const now = Date.now();
+  return [
+    row("INSERT INTO line_users (id, account, line_user_id, subject, name, friend, created_at) VALUES (1, ?, ?, ?, ?, 1, 0)", LINE_USER, sub, name),
+    row("INSERT INTO links (account, line_user, member_id, link_id, linked_at) VALUES (?, 1, ?, 'benchmark', 0)", member_id),
+    row(
+      `INSERT INTO sessions (account, sid, token_digest, line_user, auth_time, amr, created_at, expires_at)
+       VALUES (?, 'benchmark', ?, 1, ?, '["linesso"]', ?, ?)`,
+      createHash("sha256").update(SESSION).digest("base64url"), now, now, now + SESSION_LASTS,
+    ),
+  ];
 }
 
 async function putAccount(url) {
@@ -95,20 +117,28 @@ async function putAccount(url) {
   await load.one();
 }
 
-/** What a customer's browser asks when the shop sends it to log in. */
-export const authorize = {
-  path: `/authorize?${new URLSearchParams({
-    response_type: "code",
-    client_id: CLIENT,
-    redirect_uri: CALLBACK,
-    scope: "openid profile",
-    state: "af0ifjsldkj2b7d3",
-    nonce: "n-0S6_WzA2Mj7c1e",
-    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-    code_challenge_method: "S256",
-  })}`,
-  status: 302,
-};
+export const discovery = { path: "/.well-known/openid-configuration", status: 200 };
+export const jwks = { path: "/jwks.json", status: 200 };
+
+/** A customer without a session: on to LINE. */
+export const login = { path: flow.AUTHORIZE, status: 302, location: `${LINE}/oauth2/v2.1/authorize?` };
+
+/** The customer with a session: back to the shop. */
+const COOKIE = `__Host-enishi-session=${SESSION}`;
+
+export const authorize = flow.authorize(COOKIE, 302);
+
+/** A request that the shop pushed, and the same customer's browser that opens one. */
+export const { push } = flow;
+export const opening = flow.openings(COOKIE, 302);
+
+export const token = flow.exchanges(authorize);
+export const refresh = flow.refreshes(flow.authorize(COOKIE, 302, { scope: `${flow.CLIENT.scope} offline_access` }));
+
+/** The shop's question who an access token speaks for. */
+export function userinfo(accessToken) {
+  return { path: "/userinfo", headers: { authorization: `Bearer ${accessToken}` }, status: 200 };
+}
 
 /** A signed delivery from LINE with so many message events. */
 export function delivery(events) {
@@ -145,18 +175,25 @@ export function queued(account, { body }) {
 /** The shop's look-up of a link; `fresh` goes past the cache. */
 export function lookUp({ fresh }) {
   return {
-    path: `/v1/links/${SUBJECT}`,
+    path: `/v1/links/${flow.CUSTOMER.sub}`,
     headers: { authorization: `Bearer ${API_KEY}`, ...(fresh && { "cache-control": "no-cache" }) },
     status: 200,
   };
 }
 
-/** Whether the answers say what they should, beyond their status; throws if not. */
-export function check(name, { headers, body }) {
-  const right = {
-    authorize: () => headers.location?.startsWith(`${LINE}/oauth2/v2.1/authorize?`) && headers["set-cookie"]?.length > 0,
-    webhook: () => body === "",
-    link: () => JSON.parse(body).member_id === "M-0001",
-  };
-  if (!right[name]()) throw new Error(`a wrong answer to ${name}: ${JSON.stringify(headers)} ${body.slice(0, 500)}`);
-}
+/** Whether an answer says what it should, beyond what all answers are held against; by the row's id. */
+export const right = {
+  discovery: ({ body }) => JSON.parse(body).authorization_endpoint.endsWith("/authorize"),
+  jwks: ({ body }) => JSON.parse(body).keys.some(({ kty, kid }) => kty === "RSA" && kid),
+  authorize: ({ headers }) => headers["set-cookie"].length > 0,
+  authorize_session: flow.isCode,
+  par: flow.isPushed,
+  authorize_pushed: flow.isCode,
+  token: flow.isTokens,
+  refresh: flow.isRefreshed,
+  userinfo: ({ body }) => Object.entries(flow.CUSTOMER).every(([name, value]) => JSON.parse(body)[name] === value),
+  webhook_1: ({ body }) => body === "",
+  webhook_100: ({ body }) => body === "",
+  link_cached: ({ body }) => JSON.parse(body).member_id === flow.CUSTOMER.member_id,
+  link_fresh: ({ body }) => JSON.parse(body).member_id === flow.CUSTOMER.member_id,
+};

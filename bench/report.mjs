@@ -7,14 +7,17 @@ export function report(result) {
   const { rows, settings, environment, noise } = result;
   const parts = [
     "# Enishi, measured",
-    `${environment.cpu}, ${environment.cores} cores, Linux ${environment.kernel}, workerd ${environment.workerd} under miniflare ${environment.miniflare}, Node ${environment.node}. ` +
+    `${environment.cpu}, ${environment.cores} cores, Linux ${environment.kernel}, workerd ${environment.workerd} under miniflare ${environment.miniflare}, oidc-provider ${environment.oidc_provider}, Node ${environment.node}. ` +
       `${settings.rounds} interleaved rounds, medians; [ ] is the 95 % confidence interval of the median.`,
     "## CPU per request of the worker's process",
     costs(rows),
     "## Times the floor's CPU, of the same round",
-    ratios(rows),
+    ratios(rows.filter((row) => !result.rivals.some(({ rival }) => rival === row.id))),
     `Goal, a webhook with one event ≤ ${result.goal.most} × one message: ${interval(result.goal)}, ${result.goal.verdict}; ` +
       `${result.goal.above_us.median.toFixed(0)} µs more.`,
+    "## Times oidc-provider's CPU, of the same round",
+    rivals(result),
+    "Not a race on level ground: `bench/README.md` says what is unequal.",
     "## Size",
     sizes(result.sizes),
     `## Fresh workers, ${settings.starts} starts each`,
@@ -43,6 +46,13 @@ function ratios(rows) {
   const head = ["request", ...floors.map((floor) => NAMES[floor])];
   const body = rows.filter((row) => !row.floor || row.id !== floors[0]);
   return table(head, body.map((row) => [row.title, ...floors.map((floor) => (floor === row.id ? "1" : interval(row.ratios[floor])))]));
+}
+
+function rivals({ rows, rivals }) {
+  const row = (id) => rows.find((row) => row.id === id);
+  const cost = (id) => row(id).cpu_us.median.toFixed(0);
+  const head = ["request", "Enishi, CPU µs", "oidc-provider, CPU µs", "Enishi ÷ oidc-provider"];
+  return table(head, rivals.map((pair) => [row(pair.row).title, cost(pair.row), cost(pair.rival), interval(pair)]));
 }
 
 function sizes(files) {

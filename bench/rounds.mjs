@@ -7,13 +7,10 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { machine, usedSince } from "./cpu.mjs";
 import { Load } from "./load.mjs";
-import { Worker, copyOfState } from "./worker.mjs";
+import { copyOfState } from "./worker.mjs";
 
 /** How often a round goes through the rows; even, so that it goes back as often as there. */
 const PASSES = 8;
-
-/** Slots of each row before the first round, so that V8 has compiled what is hot. */
-const WARM_UP = 8;
 
 /** What follows an answer, such as a write in the background, belongs to the slot. */
 const AFTERMATH = 10;
@@ -37,7 +34,7 @@ export async function measure(rows, count, state, say) {
     for (const row of rows) subjects.push(await begin(row, state));
     for (const subject of subjects) {
       say(`warming up: ${subject.row.title}`);
-      for (let slot = 0; slot < WARM_UP; slot += 1) await subject.load.send(subject.row.requests);
+      for (let slot = 0; slot < subject.row.warmUp; slot += 1) await oneSlot(subject);
     }
     const measured = new Map(rows.map(({ id }) => [id, []]));
     let before;
@@ -55,10 +52,17 @@ export async function measure(rows, count, state, say) {
 }
 
 async function begin(row, state) {
-  const worker = await Worker.start(row.made, row.stateful ? copyOfState(state, row.id) : undefined);
-  const load = new Load(worker.url, row.asked);
-  row.check(await load.one());
-  return { row, worker, load };
+  return inTheNameOf(row, async () => {
+    const worker = await row.start(row.stateful ? copyOfState(state, row.id) : undefined);
+    const load = new Load(worker.url, row.asked);
+    try {
+      row.check(await load.one());
+    } catch (error) {
+      await worker.stop();
+      throw error;
+    }
+    return { row, worker, load };
+  });
 }
 
 /** @returns {Promise<Map<object, Measured>>} */
@@ -67,21 +71,35 @@ async function oneRound(subjects) {
   for (let pass = 0; pass < PASSES; pass += 1) {
     for (const subject of pass % 2 === 0 ? subjects : subjects.toReversed()) slots.get(subject).push(await oneSlot(subject));
   }
-  return new Map([...slots].map(([subject, taken]) => [subject, together(taken, subject.row.requests)]));
+  return new Map([...slots].map(([subject, taken]) => [subject, together(taken, subject.row)]));
 }
 
-/** CPU in µs. */
-async function oneSlot({ row, worker, load }) {
-  const before = worker.used();
-  const { seconds, latencies } = await load.send(row.requests);
-  await pause(AFTERMATH);
-  return { cpu: usedSince(before, worker.used()), seconds, latencies };
+/** CPU in µs. What a worker does to supply the requests comes before. */
+function oneSlot({ row, worker, load }) {
+  return inTheNameOf(row, async () => {
+    if (await load.ready(row.requests)) await pause(AFTERMATH);
+    const before = worker.used();
+    const { seconds, answers } = await load.send();
+    await pause(AFTERMATH);
+    return { cpu: usedSince(before, worker.used()), seconds, latencies: answers.map(({ took }) => took) };
+  });
+}
+
+/** Whatever fails says which row it was. */
+async function inTheNameOf(row, work) {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Error(`the row "${row.title}" cannot be measured`, { cause: error });
+  }
 }
 
 /** @returns {Measured} */
-function together(slots, requests) {
+function together(slots, { title, requests }) {
   const sum = (name) => slots.reduce((total, slot) => total + slot[name], 0);
   const all = slots.length * requests;
+  if (slots.some(({ latencies }) => latencies.length !== requests)) throw new Error(`the row "${title}" sent too few requests`);
+  if (!(sum("cpu") > 0)) throw new Error(`the row "${title}" has no CPU time`);
   return { cpu: sum("cpu") / all, rate: all / sum("seconds"), latencies: slots.flatMap((slot) => slot.latencies) };
 }
 

@@ -9,7 +9,7 @@
 import { Load } from "./load.mjs";
 import { median } from "./statistics.mjs";
 import { usedByNow } from "./cpu.mjs";
-import { Worker, copyOfState } from "./worker.mjs";
+import { copyOfState } from "./worker.mjs";
 
 /**
  * Starts each worker so many times, in turns.
@@ -33,7 +33,7 @@ export async function freshStarts(rows, times, state) {
 
 async function freshStart(row, state) {
   const began = performance.now();
-  const worker = await Worker.start(row.made, state);
+  const worker = await row.start(state);
   const load = new Load(worker.url, row.asked);
   try {
     const ready = performance.now();

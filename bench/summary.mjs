@@ -24,6 +24,7 @@ export function summarise({ settings, rows, measured, load, starts, folder }) {
     settings: { ...settings, requests_per_slot: Object.fromEntries(rows.map((row) => [row.id, row.requests])) },
     environment: environment(),
     rows: table,
+    rivals: rows.filter((row) => row.rivals).map((row) => besideRival(row, measured)),
     goal: judged(table, measured),
     sizes: { "index_bg.wasm": sizeOf(join(folder, "index_bg.wasm")), "index.js": sizeOf(join(folder, "index.js")) },
     fresh_starts: starts,
@@ -45,6 +46,12 @@ function summaryOf({ id, title, floor }, measured, floors) {
     requests_per_second: median(rounds.map((round) => round.rate)),
     latency_ms: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
   };
+}
+
+/** How many times the rival's CPU Enishi needs for the same. */
+function besideRival({ id, rivals }, measured) {
+  const theirs = measured.get(id);
+  return { row: rivals, rival: id, ...estimate(measured.get(rivals).map(({ cpu }, round) => cpu / theirs[round].cpu)) };
 }
 
 /** The goal counts as met, or missed, only if the whole interval says so. */
@@ -73,13 +80,15 @@ function noise(table, load) {
 function environment() {
   const require = createRequire(import.meta.resolve("miniflare"));
   const version = (name) => require(`${name}/package.json`).version;
+  const installed = (name) => JSON.parse(readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url))).version;
   const [first] = cpus();
   return {
     cpu: first?.model.trim() ?? "unknown",
     cores: cpus().length,
     kernel: release(),
     node: process.versions.node,
-    miniflare: JSON.parse(readFileSync(new URL("../node_modules/miniflare/package.json", import.meta.url))).version,
+    miniflare: installed("miniflare"),
     workerd: version("workerd"),
+    oidc_provider: installed("oidc-provider"),
   };
 }
