@@ -16,6 +16,10 @@ CREATE TABLE audit_log (
 ALTER TABLE line_users ADD COLUMN email TEXT;
 ALTER TABLE line_users ADD COLUMN email_verified_at INTEGER;
 
+-- Whether a session's login asked LINE for the address, and whether its customer goes on with one that is not verified.
+ALTER TABLE sessions ADD COLUMN email_asked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN email_waived INTEGER NOT NULL DEFAULT 0;
+
 -- The link that the redemption of a code makes: {member_id, consent}.
 ALTER TABLE codes ADD COLUMN link TEXT;
 

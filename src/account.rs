@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{
-        Draft, FriendAdd, Registered, Registration, StoredAccount, StoredCredential, StoredLogin,
-        StoredMessaging, is_local, is_strong, signing_key,
+        Draft, FriendAdd, MAX_CLIENTS, Registered, Registration, StoredAccount, StoredCredential,
+        StoredLogin, StoredMessaging, is_local, is_strong, signing_key,
     },
     id::{AccountId, BotUserId, ClientId},
     platform::{Context, Database, Platform},
@@ -19,9 +19,6 @@ use crate::{
     store::{Statement, audit::Change},
     web::{ApiError, Reply, Request},
 };
-
-/// Clients of one account.
-const MAX_CLIENTS: usize = 100;
 
 /// The body of `PUT /v1/accounts/{host}`.
 #[derive(Deserialize)]
@@ -120,9 +117,16 @@ pub async fn put<P: Platform>(cx: Context<'_, P>, request: &Request, host: &str)
         None => (AccountId::from_random(cx.platform.random()), None),
     };
     let shown = shown(&id, &host, request, &drawn);
+    // The policy of e-mail addresses is a decision that the log keeps.
+    let clients = stored.clients.iter();
+    let detail: Vec<Value> = clients
+        .map(|client| json!({ "client_id": client.id, "email_verification": client.email_verification }))
+        .collect();
     let draft = Draft { id, host, version, stored };
     let status = if version.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    draft.write(cx, Change { actor: "operator", action: "account.put", detail: json!({}) }).await?;
+    draft
+        .write(cx, Change { actor: "operator", action: "account.put", detail: json!({ "clients": detail }) })
+        .await?;
     Ok(Reply::json(status, &shown))
 }
 

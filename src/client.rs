@@ -2,20 +2,22 @@
 //!
 //! Each change is one conditional write of the account's configuration with its entry in the audit log.
 
+use std::rc::Rc;
+
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Account, Client, ClientSecret, Draft, MAX_SECRETS, Registered, Registration, signing_key},
+    config::{
+        self, Account, Client, ClientSecret, Draft, MAX_CLIENTS, MAX_SECRETS, Registered, Registration,
+        signing_key,
+    },
     id::ClientId,
     platform::{Context, Platform},
     secret::SecretText,
     store::audit::Change,
     web::{ApiError, Reply, Request},
 };
-
-/// Clients of one account.
-pub(crate) const MAX_CLIENTS: usize = 100;
 
 /// `GET /v1/clients`.
 pub fn list(account: &Account) -> Reply {
@@ -24,8 +26,13 @@ pub fn list(account: &Account) -> Reply {
 }
 
 /// `GET /v1/clients/{client_id}`.
-pub fn show(account: &Account, id: &str) -> Result<Reply, ApiError> {
-    let client = account.client(id).ok_or_else(|| ApiError::not_found("the client"))?;
+pub async fn show<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Rc<Account>,
+    id: &str,
+) -> Result<Reply, ApiError> {
+    let known = config::find(cx, account, |account| account.client(id).cloned()).await?;
+    let client = known.ok_or_else(|| ApiError::not_found("the client"))?;
     Ok(Reply::json(StatusCode::OK, &client.shown()))
 }
 
@@ -61,7 +68,7 @@ pub async fn patch<P: Platform>(
 ) -> Result<Reply, ApiError> {
     let patch: Value = request.json()?;
     let fields = patch.as_object().ok_or_else(|| ApiError::invalid_request("the body is a JSON object"))?;
-    if fields.contains_key("client_secret") || fields.contains_key("secrets") {
+    if ["client_secret", "secrets"].iter().any(|name| fields.contains_key(*name)) {
         let description = "secrets change by POST and DELETE below /v1/clients/{client_id}/secrets";
         return Err(ApiError::invalid_request(description));
     }
@@ -72,7 +79,9 @@ pub async fn patch<P: Platform>(
     let place = place_of(&draft, id)?;
     let mut merged = place.shown();
     if let Some(all) = merged.as_object_mut() {
-        all.remove("secrets");
+        for told in ["secrets", "created_at"] {
+            all.remove(told);
+        }
         for (name, value) in fields {
             if value.is_null() { _ = all.remove(name) } else { _ = all.insert(name.clone(), value.clone()) }
         }
@@ -89,6 +98,12 @@ pub async fn patch<P: Platform>(
 pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
     let mut draft = Draft::of_id(cx, &account.id).await?;
     place_of(&draft, id)?;
+    if draft.stored.clients.len() == 1 {
+        return Err(ApiError::conflict(
+            "last_client",
+            "an account has at least one client; make another first",
+        ));
+    }
     draft.stored.clients.retain(|client| client.id.as_str() != id);
     draft.write(cx, change("client.delete", json!({ "client_id": id }))).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))

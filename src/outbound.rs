@@ -62,7 +62,11 @@ pub async fn deliver<P: Platform>(cx: Context<'_, P>, owed: &[Owed]) -> Vec<Disp
 /// row goes, or waits.
 async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Disposition, PlatformError> {
     // (1)
-    let Some(account) = config::account_by_id(cx, &owed.account).await? else { return Ok(Disposition::Done) };
+    let Some(account) = config::account_by_id(cx, &owed.account).await? else {
+        // Its rows would stay first in cron's eyes for ever.
+        cx.platform.one(&Database::default(), outbox::remove(&owed.account, &owed.id)).await?;
+        return Ok(Disposition::Done);
+    };
     let claim = outbox::claim(&account.id, &owed.id, cx.platform.now());
     let Some(row) = cx.platform.one(&account.database, claim).await?.first::<Claimed>()? else {
         return Ok(Disposition::Done);

@@ -67,8 +67,8 @@ fn set(dispositions: &mut [Disposition], index: usize, disposition: Disposition)
 
 /// What the queues gave up on. A webhook is tried again, for what failed it may have been an outage that is over; if it
 /// fails still, it is kept where it can be seen; if even that fails, the outage lasts, and it comes again in an hour.
-/// A send's open rows and the outbox's are found by cron, so nothing of theirs is lost; a delivery that waits in the inbox moves to the
-/// dead letters with its body.
+/// A send's open rows and the outbox's are found by cron, so nothing of theirs is lost; a delivery that waits in the
+/// inbox moves to the dead letters with its body.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(bodies.len());
     for body in bodies {

@@ -128,12 +128,13 @@ async fn at_site<P: Platform>(cx: Context<'_, P>, request: &Request, route: &Rou
     if route.pattern.starts_with("/v1/") {
         api(cx, site, request, route).await.unwrap_or_else(|error| refusal(cx, error))
     } else if request.method == Method::OPTIONS {
-        provider::preflight(&site.account, request, &route.allowed())
+        let reply = provider::preflight(cx, &site, request, &route.allowed()).await;
+        reply.unwrap_or_else(|error| unavailable(cx, request, route, &error))
     } else {
         let answered = browser_or_peer(cx, &site, request, route).await;
         let reply = answered.unwrap_or_else(|error| unavailable(cx, request, route, &error));
         if route.endpoint.is_cross_origin() {
-            provider::readable_by(&site.account, request, reply)
+            provider::readable(cx, &site, request, reply).await
         } else {
             reply
         }
@@ -161,7 +162,7 @@ async fn api<P: Platform>(
         (Endpoint::Clients, _) => Ok(client::list(account)),
         (Endpoint::Client, &Method::PATCH) => client::patch(cx, account, request, &route.id).await,
         (Endpoint::Client, &Method::DELETE) => client::delete(cx, account, &route.id).await,
-        (Endpoint::Client, _) => client::show(account, &route.id),
+        (Endpoint::Client, _) => client::show(cx, &site.account, &route.id).await,
         (Endpoint::ClientSecrets, _) => client::post_secret(cx, account, &route.id).await,
         (Endpoint::ClientSecret, _) => client::delete_secret(cx, account, &route.id, &route.secret).await,
         (Endpoint::SigningKeys, _) => Ok(signing_keys::list(cx, account)),

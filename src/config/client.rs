@@ -18,6 +18,9 @@ use crate::{
 /// Secrets that are valid at once: two, while one is rotated.
 pub const MAX_SECRETS: usize = 2;
 
+/// Clients of one account.
+pub const MAX_CLIENTS: usize = 100;
+
 /// A storefront registered as an OpenID Connect relying party.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Client {
@@ -60,6 +63,9 @@ pub struct Client {
     /// What makes an e-mail address verified for it.
     #[serde(default)]
     pub email_verification: EmailVerification,
+    /// Since when there has been a client of this id: what one of before was granted is not this one's.
+    #[serde(default)]
+    pub created_at: UnixMillis,
 }
 
 /// One secret of a client, as it is stored; it may be stored as its digest alone, as it once was.
@@ -150,6 +156,7 @@ impl Client {
         let mut shown = serde_json::to_value(self).unwrap_or_default();
         if let Some(fields) = shown.as_object_mut() {
             fields.remove("id");
+            fields.insert("created_at".to_owned(), json!(self.created_at.rfc3339()));
             fields.insert("client_id".to_owned(), json!(self.id));
             fields.insert("secrets".to_owned(), json!(secrets));
         }

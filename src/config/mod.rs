@@ -13,7 +13,9 @@ mod uri;
 
 use std::rc::Rc;
 
-pub use client::{AuthMethod, Client, ClientSecret, EmailVerification, MAX_SECRETS, RefreshTokens};
+pub use client::{
+    AuthMethod, Client, ClientSecret, EmailVerification, MAX_CLIENTS, MAX_SECRETS, RefreshTokens,
+};
 pub use draft::Draft;
 pub use memory::Memory;
 pub use registration::{Registered, Registration, is_strong};
@@ -23,10 +25,10 @@ pub use stored::{StoredAccount, StoredCredential, StoredLogin, StoredMessaging, 
 pub use uri::{is_acceptable_target, is_acceptable_uri, is_local, origin_of};
 
 use crate::{
-    id::{AccountId, BotUserId},
+    id::{AccountId, BotUserId, ClientId},
     platform::{Context, Database, Platform, PlatformError},
     secret::{Digest, SecretText},
-    store::{Statement, ending::Ending},
+    store::{Statement, ending::Ending, session::EmailHold},
     time::{MINUTE, SECOND, UnixMillis},
 };
 
@@ -68,6 +70,14 @@ impl Account {
     #[must_use]
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id.as_str() == id)
+    }
+
+    /// What must be settled about an e-mail address before this client's customer has a code.
+    #[must_use]
+    pub fn email_hold(&self, client: &ClientId) -> EmailHold {
+        let client = self.client(client.as_str());
+        let by_code = client.is_some_and(|client| client.email_verification == EmailVerification::Code);
+        EmailHold { asked: self.login.email_permission, settled: by_code && self.webhook_endpoint.is_some() }
     }
 
     /// The clients that are told when a session ends.
@@ -201,6 +211,18 @@ pub async fn reread<P: Platform>(
     }
 }
 
+/// What `look` finds in the configuration in memory, or else in the newest.
+pub async fn find<P: Platform, T>(
+    cx: Context<'_, P>,
+    account: &Rc<Account>,
+    look: impl Fn(&Account) -> Option<T>,
+) -> Result<Option<T>, PlatformError> {
+    match look(account) {
+        Some(found) => Ok(Some(found)),
+        None => Ok(reread(cx, account).await?.and_then(|fresh| look(&fresh))),
+    }
+}
+
 async fn read<P: Platform>(cx: Context<'_, P>, host: &str) -> Result<Option<Rc<Account>>, PlatformError> {
     let now = cx.platform.now();
     let statement = Statement::new("SELECT id, host, config FROM accounts WHERE host = ?1").bind(host);
@@ -210,11 +232,11 @@ async fn read<P: Platform>(cx: Context<'_, P>, host: &str) -> Result<Option<Rc<A
     Ok(account)
 }
 
-fn open<P>(cx: Context<'_, P>, row: AccountRow) -> Result<Rc<Account>, PlatformError> {
+fn open<P: Platform>(cx: Context<'_, P>, row: AccountRow) -> Result<Rc<Account>, PlatformError> {
     let stored: StoredAccount =
         serde_json::from_str(&row.config).map_err(|e| PlatformError::Stored(format!("account: {e}")))?;
     stored
-        .open(row.id, row.host, &cx.settings.keys)
+        .open(row.id, row.host, &cx.settings.keys, cx.platform.now())
         .map(Rc::new)
         .map_err(|e| PlatformError::Stored(e.to_string()))
 }
@@ -238,6 +260,12 @@ impl Site {
             format!("https://{}", account.host)
         };
         Self { account, issuer }
+    }
+
+    /// The same site with the newest configuration.
+    pub async fn afresh<P: Platform>(&self, cx: Context<'_, P>) -> Result<Self, PlatformError> {
+        let account = reread(cx, &self.account).await?.unwrap_or_else(|| Rc::clone(&self.account));
+        Ok(Self { account, issuer: self.issuer.clone() })
     }
 
     /// What ends sessions of this account as of `now`.

@@ -161,6 +161,7 @@ impl Registration {
             id_token_signed_response_alg: self.id_token_signed_response_alg,
             refresh_tokens: self.refresh_tokens,
             email_verification: self.email_verification,
+            created_at: known.map_or(now, |client| client.created_at),
         };
         Registered { client, secret }
     }

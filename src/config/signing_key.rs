@@ -164,7 +164,7 @@ pub fn published(keys: &[SigningKey], now: UnixMillis) -> impl Iterator<Item = &
 /// go as well; (3) otherwise they stay published until [`TAIL`] after the new one's first use.
 pub fn succeed(keys: &mut Vec<StoredSigningKey>, new: StoredSigningKey, emergency: bool, now: UnixMillis) {
     // (1)
-    keys.retain(|key| key.publish_until.is_none_or(|until| now < until));
+    keys.retain(|key| key.is_published(now));
     // (2)
     keys.retain(|key| !(emergency && key.algorithm == new.algorithm));
     // (3)

@@ -10,6 +10,7 @@ use crate::{
     id::{AccountId, BotUserId},
     platform::Database,
     secret::{Digest, Keys, Purpose, SecretError},
+    time::UnixMillis,
 };
 
 /// The stored form: secrets are sealed or digests.
@@ -85,7 +86,13 @@ pub struct StoredWebhookEndpoint {
 }
 
 impl StoredAccount {
-    pub(super) fn open(self, id: AccountId, host: String, keys: &Keys) -> Result<Account, SecretError> {
+    pub(super) fn open(
+        self,
+        id: AccountId,
+        host: String,
+        keys: &Keys,
+        now: UnixMillis,
+    ) -> Result<Account, SecretError> {
         let open = |sealed: &str| keys.open_text(Purpose::Configuration, sealed);
         let StoredCredential::Secret { sealed } = &self.login.credential;
         Ok(Account {
@@ -103,6 +110,7 @@ impl StoredAccount {
             signing_keys: self
                 .signing_keys
                 .into_iter()
+                .filter(|key| key.is_published(now))
                 .map(|key| key.open(keys))
                 .collect::<Result<_, _>>()?,
             webhook_endpoint: self.webhook_endpoint.map(|endpoint| endpoint.open(keys)).transpose()?,
@@ -118,6 +126,11 @@ impl StoredAccount {
 }
 
 impl StoredSigningKey {
+    /// Whether it is still published at `now`; afterwards nobody needs it.
+    pub(super) fn is_published(&self, now: UnixMillis) -> bool {
+        self.publish_until.is_none_or(|until| now < until)
+    }
+
     fn open(self, keys: &Keys) -> Result<SigningKey, SecretError> {
         Ok(SigningKey {
             private: keys.open_text(Purpose::SigningKey, &self.sealed_private)?,
@@ -142,7 +155,7 @@ impl StoredWebhookEndpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::signing_key, oauth::SignatureAlgorithm, secret::SecretText, time::UnixMillis};
+    use crate::{config::signing_key, oauth::SignatureAlgorithm, secret::SecretText};
 
     #[test]
     fn an_account_that_was_stored_before_keys_and_secrets_had_dates_still_opens() {
@@ -170,9 +183,10 @@ mod tests {
             }],
         });
         let stored: StoredAccount = serde_json::from_value(stored).unwrap();
-        let account = stored.open(AccountId::parse("a").unwrap(), "line.shop.example".into(), &keys).unwrap();
-        assert!(account.client("shop").unwrap().has_secret(secret.expose()));
         let now = UnixMillis(1_767_582_000_000);
+        let account =
+            stored.open(AccountId::parse("a").unwrap(), "line.shop.example".into(), &keys, now).unwrap();
+        assert!(account.client("shop").unwrap().has_secret(secret.expose()));
         let key = signing_key::in_use(&account.signing_keys, SignatureAlgorithm::Rs256, now).unwrap();
         assert_eq!(key.private.expose(), "{}");
     }

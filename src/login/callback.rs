@@ -190,6 +190,7 @@ async fn remember<P: Platform>(
         line_user_id: who,
         auth_time: login.auth_time,
         methods: &login.token.amr,
+        email_asked: asked_for_email,
     };
     statements.push(session::begin(account, &session, now));
     statements.push(

@@ -17,6 +17,7 @@ use crate::{
     store::{
         Statement,
         outbox::{self, Event},
+        session,
     },
     time::{MINUTE, UnixMillis},
     web::{
@@ -46,24 +47,30 @@ pub(super) async fn ask<P: Platform>(
     address: &str,
 ) -> Result<Reply, PlatformError> {
     let repeated = Form::of_body(request).unwrap_or_default();
-    let note = match repeated.value("choice") {
-        Some("verify") => Some(Text {
+    let choice = repeated.value("choice");
+    let mailed = match choice {
+        Some("verify") => false,
+        _ => mail(cx, finish, subject, request, address, choice == Some("resend")).await?,
+    };
+    let note = match (choice, mailed) {
+        (Some("verify"), _) => Some(Text {
             ja: "確認コードが正しくないか、期限が切れています。もう一度入力するか、再送してください。",
             en: "The code is not correct, or its time is over. Try again, or have a new one sent.",
         }),
-        Some("resend") => Some(Text {
-            ja: "確認コードの再送を受け付けました(再送は2回までです)。",
-            en: "Another code is on its way (at most two more are sent).",
+        (Some("resend"), true) => Some(Text {
+            ja: "新しい確認コードをお送りします。前のコードは使えません。",
+            en: "A new code is on its way. The one before does not count any more.",
+        }),
+        (Some("resend"), false) => Some(Text {
+            ja: "これ以上は再送できません。届いたコードを入力するか、確認せずにお進みください。",
+            en: "No more codes can be sent. Enter the one that arrived, or go on without.",
         }),
         _ => None,
     };
-    if repeated.value("choice") != Some("verify") {
-        mail(cx, finish, subject, request, address, repeated.value("choice") == Some("resend")).await?;
-    }
     Ok(page(finish.attempt, request, state, address, note))
 }
 
-/// Draws a code and owes the shop the event, in one batch.
+/// Draws a code and owes the shop the event, in one batch; false if it was mailed often enough.
 async fn mail<P: Platform>(
     cx: Context<'_, P>,
     finish: &Finish<'_>,
@@ -71,7 +78,7 @@ async fn mail<P: Platform>(
     request: &Request,
     address: &str,
     again: bool,
-) -> Result<(), PlatformError> {
+) -> Result<bool, PlatformError> {
     let (account, attempt, now) = (&finish.site.account, finish.attempt, cx.platform.now());
     let code = six_digits(cx.platform.random());
     let on_conflict = if again {
@@ -101,7 +108,7 @@ async fn mail<P: Platform>(
     let owe = outbox::webhook(&cx.settings.keys, randoms, &event);
     let outcomes = cx.platform.batch(&account.database, vec![keep, owe]).await?;
     cx.hand_over(&account.id, &outcomes).await;
-    Ok(())
+    Ok(outcomes.first().is_some_and(|kept| kept.changes > 0))
 }
 
 /// What is stored of a code: keyed, because six digits are soon guessed from a plain digest.
@@ -136,8 +143,8 @@ fn page(attempt: &Attempt, request: &Request, state: &str, address: &str, note: 
     Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)
 }
 
-/// `POST /line/email`: (1) the attempt; (2) a code that is right verifies the address, if it is still the customer's;
-/// (3) the attempt is finished, or the page asks again.
+/// `POST /line/email`: (1) the attempt; (2) a code that is right verifies the address, if it is still the customer's, and
+/// who goes on without is not asked again in this session; (3) the attempt is finished, or the page asks again.
 pub async fn email<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -161,14 +168,13 @@ async fn answered<P: Platform>(
     let now = cx.platform.now();
     let finish = Finish::new(cx, site, &attempt);
     // (2)
-    let (finish, mut statements) = match form.value("choice") {
+    let mut statements = match form.value("choice") {
         Some("verify") => {
             let code = form.value("code").unwrap_or_default();
-            let statements = prove(site, &attempt.id, &digest(cx, &attempt.id, code.trim()), now);
-            (finish, statements)
+            prove(site, &attempt.id, &digest(cx, &attempt.id, code.trim()), now)
         }
-        Some("resend") => (finish, Vec::new()),
-        _ => (finish.waiving_email(), Vec::new()),
+        Some("skip") => vec![session::waive_email(&site.account.id, &attempt.id)],
+        _ => Vec::new(),
     };
     // (3)
     statements.extend(finish.statements(now));

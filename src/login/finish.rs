@@ -11,14 +11,14 @@ use super::{
     state::State,
 };
 use crate::{
-    config::{EmailVerification, Site},
+    config::Site,
     id::Subject,
     oauth::authorization::AuthorizationError,
     platform::{Context, Outcome, Platform, PlatformError},
     secret::SecretText,
     store::{
         Statement, pushed,
-        session::{self, Asked, NewCode, Of},
+        session::{self, Asked, EmailHold, NewCode, Of},
     },
     time::{SECOND, UnixMillis},
     web::{Reply, Request, cookie},
@@ -102,14 +102,13 @@ pub(super) struct Finish<'a> {
     code: SecretText,
     session: SecretText,
     agreed_at: Option<UnixMillis>,
-    waives_email: bool,
 }
 
 impl<'a> Finish<'a> {
     pub(super) fn new<P: Platform>(cx: Context<'_, P>, site: &'a Site, attempt: &'a Attempt) -> Self {
         let code = SecretText::from_random(cx.platform.random());
         let session = session_token(cx, attempt);
-        Self { site, attempt, code, session, agreed_at: None, waives_email: false }
+        Self { site, attempt, code, session, agreed_at: None }
     }
 
     /// The customer agreed to the link.
@@ -117,18 +116,10 @@ impl<'a> Finish<'a> {
         Self { agreed_at: Some(at), ..self }
     }
 
-    /// The customer goes on with an address that is not verified.
-    pub(super) fn waiving_email(self) -> Self {
-        Self { waives_email: true, ..self }
-    }
-
-    /// Whether an address that is not verified holds the code back.
-    fn holds_for_email(&self) -> bool {
-        let request = &self.attempt.request;
-        let client = self.site.account.client(request.client_id.as_str());
-        let wanted = client.is_some_and(|client| client.email_verification == EmailVerification::Code);
-        let can = self.site.account.webhook_endpoint.is_some() && request.link.is_none();
-        wanted && can && request.scope.email && !self.waives_email
+    /// Whether the address holds the code back: LINE was asked for it; a link is not delayed for it.
+    fn email_hold(&self) -> EmailHold {
+        let hold = self.site.account.email_hold(&self.attempt.request.client_id);
+        EmailHold { asked: false, settled: hold.settled && self.attempt.request.link.is_none() }
     }
 
     /// The code, unless the customer's word is missing; the pushed request spent with it; how things stand.
@@ -146,7 +137,7 @@ impl<'a> Finish<'a> {
                 asked: Asked::Request(request),
                 of: Of::Attempt(&self.attempt.id),
                 link,
-                holds_for_email: self.holds_for_email(),
+                email: self.email_hold(),
             };
             statements.push(session::issue_code(account, &new, now));
             if let Some(pushed) = &request.pushed {
@@ -208,7 +199,7 @@ impl<'a> Finish<'a> {
         }
         // (4)
         match &standing.email {
-            Some(address) if self.holds_for_email() && standing.email_verified_at.is_none() => {
+            Some(address) if self.email_hold().settled && standing.email_verified_at.is_none() => {
                 let page = email::ask(cx, self, &standing.subject, request, state, address).await?;
                 Ok(self.with_session(page))
             }

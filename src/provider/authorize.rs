@@ -1,13 +1,12 @@
 //! `/authorize` (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2, RFC 9126 section 4).
 
-use std::rc::Rc;
-
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::{hint, par::REQUEST_URI};
 use crate::{
-    config::{self, Site},
+    config::{Client, Site},
+    id::ClientId,
     oauth::authorization::{
         self, AuthorizationError, AuthorizationRequest, Channel, Prompt, Pushed, Refusal,
     },
@@ -89,7 +88,7 @@ pub async fn authorize<P: Platform>(
     let session = cookie::value(request, cookie::SESSION).filter(|_| asked.prompt != Prompt::Login);
     if let Some(token) = session {
         let code = SecretText::from_random(cx.platform.random());
-        let statement = of_session(cx, &site, &code, Asked::Request(&asked), token);
+        let statement = of_session(cx, &site, &code, Asked::Request(&asked), token, &asked.client_id);
         if cx.platform.one(&site.account.database, statement).await?.changes == 1 {
             return Ok(Step::Answered(asked.back.with_code(code.expose(), &site.issuer)));
         }
@@ -111,14 +110,9 @@ async fn read<P: Platform>(
     if !matches!(first, Err(Refusal::UnknownClient | Refusal::UnknownRedirectUri(_))) {
         return Ok((site.clone(), first));
     }
-    let site = newest(cx, site).await?;
+    let site = site.afresh(cx).await?;
     let second = authorization::read(form, &site.account, Channel::Browser);
     Ok((site, second))
-}
-
-async fn newest<P: Platform>(cx: Context<'_, P>, site: &Site) -> Result<Site, PlatformError> {
-    let account = config::reread(cx, &site.account).await?.unwrap_or_else(|| Rc::clone(&site.account));
-    Ok(Site { account, issuer: site.issuer.clone() })
 }
 
 /// The statement that makes a code if a live session satisfies what is asked.
@@ -128,9 +122,11 @@ fn of_session<P: Platform>(
     code: &SecretText,
     asked: Asked<'_>,
     token: &str,
+    client: &ClientId,
 ) -> Statement {
     let token = SecretText::new(token.to_owned());
-    let new = NewCode { code, asked, of: Of::Cookie(&token), link: None, holds_for_email: false };
+    let email = site.account.email_hold(client);
+    let new = NewCode { code, asked, of: Of::Cookie(&token), link: None, email };
     session::issue_code(&site.account.id, &new, cx.platform.now())
 }
 
@@ -151,31 +147,38 @@ async fn open<P: Platform>(
         opened_by: String,
     }
     // (a)
+    let Ok(client_id) = ClientId::parse(form.value("client_id").unwrap_or_default()) else {
+        return Ok(Step::refused(site, request, Refusal::UnknownClient));
+    };
     let digest = Digest::of(name.as_bytes());
     openers.push(crate::id::short(cx.platform.random()));
     let (account, now) = (&site.account.id, cx.platform.now());
-    let client_id = form.value("client_id").unwrap_or_default();
-    let mut statements = vec![pushed::open(account, &digest, client_id, &openers, now)];
+    let mut statements = vec![pushed::open(account, &digest, &client_id, &openers, now)];
     // (b)
     let code = SecretText::from_random(cx.platform.random());
     let session = cookie::value(request, cookie::SESSION);
     if let Some(token) = session {
         let asked = Asked::Pushed { digest: &digest, openers: &openers };
-        statements.push(of_session(cx, site, &code, asked, token));
+        statements.push(of_session(cx, site, &code, asked, token, &client_id));
         statements.push(pushed::spend(account, &digest, "session", &code));
     }
     let outcomes = cx.platform.batch(&site.account.database, statements).await?;
     let opened: Option<Row> = outcomes.first().map(Outcome::first).transpose()?.flatten();
     let Some(Row { request: json, opened_by }) = opened else {
-        return Ok(Step::Answered(page(site, request, site.account.client(client_id), "request_uri_over")));
+        return Ok(Step::Answered(page(
+            site,
+            request,
+            site.account.client(client_id.as_str()),
+            "request_uri_over",
+        )));
     };
     let asked: AuthorizationRequest =
         serde_json::from_str(&json).map_err(|e| PlatformError::Stored(format!("pushed request: {e}")))?;
-    let site = match site.account.client(client_id) {
+    let site = match site.account.client(client_id.as_str()) {
         Some(_) => site.clone(),
-        None => newest(cx, site).await?,
+        None => site.afresh(cx).await?,
     };
-    let Some(client) = site.account.client(client_id) else {
+    let Some(client) = site.account.client(client_id.as_str()) else {
         return Ok(Step::refused(&site, request, Refusal::UnknownClient));
     };
     if !client.may_return_to(&asked.back.redirect_uri) {
@@ -201,7 +204,7 @@ fn as_get(site: &Site, request: &Request) -> Reply {
 
 /// Nothing is proven, so nothing is redirected: an open redirector would lend our name to anyone. The way back is the
 /// registered home page of the client, or of the account's first.
-fn page(site: &Site, request: &Request, client: Option<&config::Client>, reason: &'static str) -> Reply {
+fn page(site: &Site, request: &Request, client: Option<&Client>, reason: &'static str) -> Reply {
     let (ja, en) = match reason {
         "request_uri_over" => (
             "このリンクは期限が切れているか、すでに使われています。ショップに戻って、もう一度お試しください。",

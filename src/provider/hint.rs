@@ -2,7 +2,7 @@
 //! that is published still; its time may be over.
 
 use crate::{
-    config::{Site, signing_key},
+    config::{self, Account, Site, signing_key},
     oauth::{SignatureAlgorithm, UnverifiedHint, authorization::AuthorizationError, es256},
     platform::{Context, Platform, PlatformError},
 };
@@ -38,8 +38,11 @@ pub(super) async fn verify<P: Platform>(
         SignatureAlgorithm::Es256 => es256::verifies(&key.public_jwk, hint.input.as_bytes(), &hint.signature),
     };
     // (4)
-    let is_ours = hint.claims.iss == site.issuer && site.account.client(&hint.claims.aud).is_some();
-    Ok(if is_signed && is_ours { Hint::Verified(hint) } else { Hint::Forged })
+    let of_client = |account: &Account| account.client(&hint.claims.aud).map(|_| ());
+    let is_ours = is_signed
+        && hint.claims.iss == site.issuer
+        && config::find(cx, &site.account, of_client).await?.is_some();
+    Ok(if is_ours { Hint::Verified(hint) } else { Hint::Forged })
 }
 
 /// The hint of an authorization request: whom the client expects. One that nobody can check any more is no hint.

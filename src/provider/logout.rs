@@ -89,6 +89,7 @@ pub async fn logout<P: Platform>(
     if hint.as_ref().zip(named).is_some_and(|(hint, named)| hint.aud != named) {
         return Ok(refused(site, request, "client_id_differs"));
     }
+    let site = &knowing(cx, site, &form, hint.as_ref()).await?;
     let asked = Asked::read(site, request, &form, hint.as_ref());
     match hint {
         // (3)
@@ -118,6 +119,7 @@ pub async fn confirm<P: Platform>(
     request: &Request,
 ) -> Result<Reply, PlatformError> {
     let form = Form::of_body(request).unwrap_or_default();
+    let site = &knowing(cx, site, &form, None).await?;
     let asked = Asked::read(site, request, &form, None);
     if form.value("choice") == Some("stay") {
         return Ok(stayed(site, &asked));
@@ -131,6 +133,21 @@ pub async fn confirm<P: Platform>(
         None => done(site, &asked),
     };
     Ok(forgetting(reply))
+}
+
+/// The site by the configuration in memory if that knows client and address, or else by the newest.
+async fn knowing<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    form: &Form,
+    hint: Option<&HintClaims>,
+) -> Result<Site, PlatformError> {
+    let named = hint.map(|hint| hint.aud.as_str()).or_else(|| form.value("client_id"));
+    let client = named.and_then(|id| site.account.client(id));
+    let wanted = form.value("post_logout_redirect_uri");
+    let knows =
+        named.is_none() || client.is_some_and(|client| wanted.is_none_or(|uri| client.may_log_out_to(uri)));
+    if knows { Ok(site.clone()) } else { site.afresh(cx).await }
 }
 
 /// Ends sessions with their grants, and tells who is to be told; answers whether this browser has no live session left.
@@ -193,18 +210,23 @@ fn done(site: &Site, asked: &Asked<'_>) -> Reply {
     let status = if asked.strays { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let page = Page::new(status, title, paragraphs);
     let page = if asked.strays { page.detail("unregistered_post_logout_redirect_uri") } else { page };
-    let reply = with_way_back(page, site, asked).into_reply(asked.language);
+    let back = asked.back.as_deref().or_else(|| home(site, asked));
+    let reply = with_button(page, back).into_reply(asked.language);
     if asked.strays { reply.because("unregistered_post_logout_redirect_uri") } else { reply }
 }
 
 fn stayed(site: &Site, asked: &Asked<'_>) -> Reply {
     let title = Text { ja: "ログインしたままです", en: "You are still logged in" };
-    with_way_back(Page::new(StatusCode::OK, title, Vec::new()), site, asked).into_reply(asked.language)
+    // Not to the address for after a logout: the shop would take its customer for gone.
+    with_button(Page::new(StatusCode::OK, title, Vec::new()), home(site, asked)).into_reply(asked.language)
 }
 
-fn with_way_back<'a>(page: Page<'a>, site: &'a Site, asked: &'a Asked<'_>) -> Page<'a> {
-    let home = asked.client.or_else(|| site.account.clients.first()).map(|client| client.home_uri.as_str());
-    match asked.back.as_deref().or(home) {
+fn home<'a>(site: &'a Site, asked: &Asked<'a>) -> Option<&'a str> {
+    asked.client.or_else(|| site.account.clients.first()).map(|client| client.home_uri.as_str())
+}
+
+fn with_button<'a>(page: Page<'a>, href: Option<&'a str>) -> Page<'a> {
+    match href {
         Some(href) => page.button(Button::back_to(href)),
         None => page,
     }

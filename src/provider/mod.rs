@@ -17,7 +17,7 @@ mod token;
 mod userinfo;
 
 pub use authorize::{Step, authorize};
-pub use cors::{preflight, readable_by};
+pub use cors::{preflight, readable};
 use http::{StatusCode, header};
 pub use logout::{CONFIRM_PATH, confirm, logout};
 pub use par::par;

@@ -4,7 +4,11 @@
 use http::{StatusCode, header};
 use serde_json::json;
 
-use super::{error::EndpointError, hint, prove::prove};
+use super::{
+    error::EndpointError,
+    hint,
+    prove::{Proven, prove},
+};
 use crate::{
     config::Site,
     oauth::authorization::{self, AuthorizationRequest, Channel, Refusal},
@@ -39,7 +43,7 @@ async fn push<P: Platform>(
     // (1)
     let proven = prove(cx, site, request).await?;
     // (2)
-    let asked = judge(&proven.form, &proven.site, proven.client.id.as_str())?;
+    let asked = judge(cx, &proven).await?;
     // (3)
     let subject = hint::expected(cx, &proven.site, asked.unverified_hint.as_deref()).await?;
     let asked = AuthorizationRequest { subject: subject.map_err(EndpointError::Authorization)?, ..asked };
@@ -52,16 +56,22 @@ async fn push<P: Platform>(
     Ok(name)
 }
 
-fn judge(
-    form: &crate::web::form::Form,
-    site: &Site,
-    client_id: &str,
+/// The request as the remembered configuration reads it, or where a redirect URI is not known, the newest.
+async fn judge<P: Platform>(
+    cx: Context<'_, P>,
+    proven: &Proven,
 ) -> Result<AuthorizationRequest, EndpointError> {
-    if form.value("client_id").is_some_and(|named| named != client_id) {
+    let client_id = proven.client.id.as_str();
+    if proven.form.value("client_id").is_some_and(|named| named != client_id) {
         return Err(EndpointError::InvalidRequest("client_id is another client's"));
     }
-    let form = form.with("client_id", client_id);
-    authorization::read(&form, &site.account, Channel::Pushed).map_err(|refusal| match refusal {
+    let form = proven.form.with("client_id", client_id);
+    let read = |site: &Site| authorization::read(&form, &site.account, Channel::Pushed);
+    let judged = match read(&proven.site) {
+        Err(Refusal::UnknownRedirectUri(_)) => read(&proven.site.afresh(cx).await?),
+        judged => judged,
+    };
+    judged.map_err(|refusal| match refusal {
         Refusal::UnknownClient => EndpointError::InvalidRequest("client_id is missing"),
         Refusal::UnknownRedirectUri(_) => {
             EndpointError::InvalidRequest("redirect_uri must be one of the client's, character by character")

@@ -1,10 +1,8 @@
 //! Who calls `/token`, `/par` or `/revoke`: the client's proof, under the limits against guessing and flooding.
 
-use std::rc::Rc;
-
 use super::error::EndpointError;
 use crate::{
-    config::{self, Account, Client, Site},
+    config::{Client, Site},
     oauth::client_auth::{self, ClientAuthError, UnverifiedClient},
     platform::{Context, Limit, Platform},
     web::{CONNECTING_IP, Request, form::Form},
@@ -43,9 +41,7 @@ pub(super) async fn prove<P: Platform>(
     }
     // (4)
     match verified(cx, site, &unverified).await {
-        Ok((account, client)) => {
-            Ok(Proven { site: Site { account, issuer: site.issuer.clone() }, client, form })
-        }
+        Ok((site, client)) => Ok(Proven { site, client, form }),
         // (5)
         Err(EndpointError::InvalidClient { .. }) if !cx.platform.allow(Limit::ClientFailures, &who).await => {
             Err(EndpointError::TooMany)
@@ -58,13 +54,13 @@ async fn verified<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     unverified: &UnverifiedClient,
-) -> Result<(Rc<Account>, Client), EndpointError> {
+) -> Result<(Site, Client), EndpointError> {
     if let Ok(client) = unverified.verify(&site.account) {
-        return Ok((Rc::clone(&site.account), client.clone()));
+        return Ok((site.clone(), client.clone()));
     }
-    let fresh = config::reread(cx, &site.account).await?.unwrap_or_else(|| Rc::clone(&site.account));
-    let client = unverified.verify(&fresh).map_err(|error| refused(error, unverified.by_basic))?.clone();
-    Ok((fresh, client))
+    let fresh = site.afresh(cx).await?;
+    let verified = unverified.verify(&fresh.account).cloned();
+    verified.map(|client| (fresh, client)).map_err(|error| refused(error, unverified.by_basic))
 }
 
 fn refused(error: ClientAuthError, by_basic: bool) -> EndpointError {

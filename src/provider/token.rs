@@ -48,6 +48,7 @@ struct Answer {
 pub(super) struct Grant {
     nonce: Option<String>,
     scope: Scope,
+    expires_at: UnixMillis,
     sid: SessionId,
     auth_time: UnixMillis,
     amr: String,
@@ -90,7 +91,7 @@ async fn exchange<P: Platform>(
     Ok(Answer {
         access_token: granted.access_token,
         token_type: "Bearer",
-        expires_in: ACCESS_LIFETIME / SECOND,
+        expires_in: ACCESS_LIFETIME.min(granted.grant.expires_at - cx.platform.now()) / SECOND,
         id_token,
         refresh_token: granted.refresh_token,
         scope: granted.grant.scope.text(),
@@ -186,6 +187,7 @@ async fn renew<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Grant
     let refresh = Refresh {
         account: &site.account.id,
         client: &client.id,
+        client_since: client.created_at,
         token: Digest::of(presented.as_bytes()),
         successor: successor.digest(),
         scope,

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    config::{self, Client, Site},
+    config::{self, Site},
     id::Subject,
     oauth::{KnownProfile, Profile, Scope},
     platform::{Context, Platform, PlatformError},
     secret::Digest,
     store::grant,
+    time::UnixMillis,
     web::{Reply, Request, form::Form},
 };
 
@@ -61,6 +62,7 @@ async fn claims<P: Platform>(
     struct Row {
         scope: Scope,
         client_id: String,
+        created_at: UnixMillis,
         subject: Subject,
         #[serde(flatten)]
         profile: KnownProfile,
@@ -68,26 +70,15 @@ async fn claims<P: Platform>(
     let read = grant::of_access_token(&site.account.id, &Digest::of(token.as_bytes()), cx.platform.now());
     let row: Option<Row> = cx.platform.one(&site.account.database, read).await?.first()?;
     let Some(row) = row else { return Ok(Err(Refused::Invalid)) };
-    // A client that is gone takes its tokens with it.
-    let Some(client) = client(cx, site, &row.client_id).await? else { return Ok(Err(Refused::Invalid)) };
+    // A client that is gone takes its tokens with it, also if there is another of its id now.
+    let known = config::find(cx, &site.account, |account| account.client(&row.client_id).cloned()).await?;
+    let client = known.filter(|client| client.created_at <= row.created_at);
+    let Some(client) = client else { return Ok(Err(Refused::Invalid)) };
     if !row.scope.openid {
         return Ok(Err(Refused::Scope));
     }
     let profile = row.profile.shown(row.scope, client.email_verification);
     Ok(Ok(Answer { sub: row.subject, profile }))
-}
-
-/// The client, by the configuration in memory or else by the newest.
-async fn client<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    id: &str,
-) -> Result<Option<Client>, PlatformError> {
-    if let Some(client) = site.account.client(id) {
-        return Ok(Some(client.clone()));
-    }
-    let fresh = config::reread(cx, &site.account).await?;
-    Ok(fresh.and_then(|account| account.client(id).cloned()))
 }
 
 fn refused(why: &Refused) -> Reply {

@@ -45,16 +45,18 @@ pub struct Shown<'a> {
     pub email: Option<Option<&'a str>>,
 }
 
-/// Keeps what LINE's ID token showed. Another address is not verified.
+/// Keeps what LINE's ID token showed. One without a name was not allowed to show it, nor a picture. Another address is not
+/// verified.
 #[must_use]
 pub fn profile(account: &AccountId, line_user_id: &LineUserId, shown: Shown<'_>) -> Statement {
     let statement = match shown.email {
         None => Statement::new(
             "UPDATE line_users SET name = ?3, picture = ?4 \
-             WHERE account = ?1 AND line_user_id = ?2 AND (name IS NOT ?3 OR picture IS NOT ?4)",
+             WHERE account = ?1 AND line_user_id = ?2 AND ?3 IS NOT NULL AND (name IS NOT ?3 OR picture IS NOT ?4)",
         ),
         Some(_) => Statement::new(
-            "UPDATE line_users SET name = ?3, picture = ?4, email = ?5, \
+            "UPDATE line_users SET name = coalesce(?3, name), picture = CASE WHEN ?3 IS NULL THEN picture ELSE ?4 END, \
+               email = ?5, \
                email_verified_at = CASE WHEN email = ?5 COLLATE NOCASE THEN email_verified_at END \
              WHERE account = ?1 AND line_user_id = ?2 AND (name IS NOT ?3 OR picture IS NOT ?4 OR email IS NOT ?5)",
         ),

@@ -2,7 +2,7 @@
 
 use super::Statement;
 use crate::{
-    id::AccountId,
+    id::{AccountId, ClientId},
     oauth::authorization::AuthorizationRequest,
     secret::{Digest, SecretText},
     time::{MINUTE, UnixMillis},
@@ -35,7 +35,7 @@ pub fn push(
 pub fn open(
     account: &AccountId,
     digest: &Digest,
-    client_id: &str,
+    client_id: &ClientId,
     openers: &[String],
     now: UnixMillis,
 ) -> Statement {

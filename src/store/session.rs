@@ -27,14 +27,16 @@ pub struct NewSession<'a> {
     pub auth_time: UnixMillis,
     /// How LINE authenticated.
     pub methods: &'a [String],
+    /// Whether LINE was asked for the e-mail address.
+    pub email_asked: bool,
 }
 
 /// Begins a session of a LINE user whose row exists.
 #[must_use]
 pub fn begin(account: &AccountId, session: &NewSession<'_>, now: UnixMillis) -> Statement {
     Statement::new(
-        "INSERT INTO sessions (account, sid, token_digest, line_user, auth_time, amr, created_at, expires_at) \
-         SELECT ?1, ?2, ?3, id, ?5, ?6, ?7, ?8 FROM line_users WHERE account = ?1 AND line_user_id = ?4",
+        "INSERT INTO sessions (account, sid, token_digest, line_user, auth_time, amr, created_at, expires_at, email_asked) \
+         SELECT ?1, ?2, ?3, id, ?5, ?6, ?7, ?8, ?9 FROM line_users WHERE account = ?1 AND line_user_id = ?4",
     )
     .bind(account)
     .bind(session.sid)
@@ -44,6 +46,18 @@ pub fn begin(account: &AccountId, session: &NewSession<'_>, now: UnixMillis) -> 
     .bind(serde_json::to_string(session.methods).unwrap_or_default())
     .bind(now)
     .bind(now + LIFETIME)
+    .bind(session.email_asked)
+}
+
+/// The customer of an attempt's session goes on with an address that is not verified.
+#[must_use]
+pub fn waive_email(account: &AccountId, attempt: &AttemptId) -> Statement {
+    Statement::new(
+        "UPDATE sessions SET email_waived = 1 WHERE account = ?1 \
+           AND sid = (SELECT sid FROM login_attempts WHERE account = ?1 AND attempt = ?2)",
+    )
+    .bind(account)
+    .bind(attempt)
 }
 
 /// An authorization code (RFC 6749 section 4.1.2): what was asked for, and whose session answers it.
@@ -57,8 +71,29 @@ pub struct NewCode<'a> {
     pub of: Of<'a>,
     /// The link that its redemption makes, as the customer agreed: `{member_id, consent}` as JSON.
     pub link: Option<String>,
-    /// Whether an e-mail address of the customer that is not verified holds it back.
-    pub holds_for_email: bool,
+    /// What holds it back if the request has the scope `email`.
+    pub email: EmailHold,
+}
+
+/// What must be settled about the customer's e-mail address before a code is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EmailHold {
+    /// The session's login asked LINE for it, or it is known.
+    pub asked: bool,
+    /// It is verified, or there is none, or the customer goes on with one that is not.
+    pub settled: bool,
+}
+
+impl EmailHold {
+    fn sql(self) -> String {
+        let asked = if self.asked { "(s.email_asked = 1 OR u.email IS NOT NULL)" } else { "1" };
+        let settled = if self.settled {
+            "(u.email IS NULL OR u.email_verified_at IS NOT NULL OR s.email_waived = 1)"
+        } else {
+            "1"
+        };
+        format!("(NOT instr(' ' || (a.r ->> 'scope') || ' ', ' email ') OR ({asked} AND {settled}))")
+    }
 }
 
 /// What a code answers.
@@ -115,15 +150,14 @@ pub fn issue_code(account: &AccountId, new: &NewCode<'_>, now: UnixMillis) -> St
             (&token.digest()).into(),
         ),
     };
-    let email =
-        if new.holds_for_email { "AND (u.email IS NULL OR u.email_verified_at IS NOT NULL)" } else { "" };
+    let email = new.email.sql();
     let statement = Statement::compiled(format!(
         "INSERT INTO codes (account, digest, client_id, redirect_uri, code_challenge, nonce, scope, sid, link, created_at, expires_at) \
          SELECT ?1, ?2, a.r ->> 'client_id', a.r ->> 'redirect_uri', a.r ->> 'code_challenge', a.r ->> 'nonce', \
            a.r ->> 'scope', s.sid, ?5, ?3, ?4 \
          FROM {asked} a {session} JOIN line_users u ON u.id = s.line_user \
          WHERE s.ended_at IS NULL AND s.expires_at > ?3 AND coalesce(u.subject = a.r ->> 'subject', 1) \
-           AND {satisfied} {email}"
+           AND {satisfied} AND {email}"
     ))
     .bind(account)
     .bind(&new.code.digest())

@@ -79,6 +79,19 @@ fn what_is_not_given_is_drawn_and_shown_once() {
 }
 
 #[test]
+fn what_the_operator_puts_stands_in_the_audit_log_with_the_policies_for_addresses() {
+    let stage = Stage::new(1);
+    let mut body = stage.shop.account_body();
+    body["clients"][0]["email_verification"] = "trust_line".into();
+    assert_eq!(stage.put_account(ACCOUNT.host, &body).status, 200);
+    let log =
+        stage.world.query("SELECT actor, detail FROM audit_log WHERE action = 'account.put' ORDER BY at");
+    assert_eq!(log.len(), 2);
+    let told = log.iter().filter(|entry| entry["detail"].as_str().unwrap().contains("trust_line")).count();
+    assert_eq!((told, &log[0]["actor"]), (1, &"operator".into()));
+}
+
+#[test]
 fn no_secret_stands_in_the_database_as_it_is() {
     let stage = Stage::new(1);
     let stored = Value::from(stage.world.query("SELECT config FROM accounts")).to_string();

@@ -148,6 +148,65 @@ fn a_client_that_is_removed_can_do_nothing_any_more() {
 }
 
 #[test]
+fn a_client_of_the_same_id_inherits_nothing_of_the_one_before() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let before = stage.client("a", &json!({}));
+    let (_, _, tokens) = stage.logged_in(&before, "openid offline_access");
+    stage.api(&stage.shop, Method::DELETE, &format!("/v1/clients/{}", before.client_id), None);
+    world.advance(1);
+    let after = stage.client("a", &json!({}));
+    assert_eq!(after.client_id, before.client_id);
+    assert_eq!(after.refresh(world, tokens["refresh_token"].as_str().unwrap()).status, 400);
+    assert_eq!(after.userinfo(world, tokens["access_token"].as_str().unwrap()).status, 401);
+    stage.logged_in(&after, "openid offline_access");
+}
+
+#[test]
+fn the_last_client_of_an_account_stays() {
+    let stage = Stage::new(1);
+    let remove = |id: &str| stage.api(&stage.shop, Method::DELETE, &format!("/v1/clients/{id}"), None);
+    let (status, body) = remove(&stage.shop.client_id);
+    assert_eq!((status, &body["error"]), (409, &"last_client".into()));
+    stage.client("a", &json!({}));
+    assert_eq!(remove(&stage.shop.client_id).0, 204);
+}
+
+#[test]
+fn what_another_isolate_registered_a_moment_ago_is_known_everywhere() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let elsewhere = world.isolate();
+    assert_eq!(world.get(&format!("{}/jwks.json", ACCOUNT.issuer)).status, 200);
+    world.evict_isolate();
+    let new = "http://127.0.0.1:8789/new/callback";
+    let home = "http://127.0.0.1:8789/new/";
+    let changes = json!({
+        "redirect_uris": [stage.shop.redirect_uri, new], "post_logout_redirect_uris": [home],
+        "home_uri": home,
+    });
+    let path = format!("/v1/clients/{}", stage.shop.client_id);
+    assert_eq!(stage.api(&stage.shop, Method::PATCH, &path, Some(&changes)).0, 200);
+    stage.client("public", &json!({ "token_endpoint_auth_method": "none" }));
+    let (browser, _, tokens) = stage.logged_in(&stage.shop, "openid");
+    let ask = |request: enishi::web::Request| {
+        world.advance(5_000);
+        world.run(enishi::app::serve(world.context(&elsewhere), request)).unwrap()
+    };
+    let url = stage.shop.begin("1").but("redirect_uri", Some(new)).url;
+    let fields: Vec<(String, String)> = url::Url::parse(&url).unwrap().query_pairs().into_owned().collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(ask(stage.shop.request("/par", &fields)).status, 201);
+    world.evict_isolate();
+    let mut asked = request(Method::GET, &format!("{}/jwks.json", ACCOUNT.issuer));
+    asked.headers.insert(header::ORIGIN, HeaderValue::from_static("http://127.0.0.1:8789"));
+    assert!(ask(asked).headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+    let hint = tokens["id_token"].as_str().unwrap();
+    let out = stage.shop.logout_url(&[("id_token_hint", hint), ("post_logout_redirect_uri", home)]);
+    assert_eq!(ask(browser.request(&out)).headers[header::LOCATION], home);
+}
+
+#[test]
 fn an_account_that_is_put_again_keeps_the_clients_that_the_shop_made() {
     let stage = Stage::new(1);
     let shop = stage.client("a", &json!({}));

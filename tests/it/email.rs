@@ -6,7 +6,7 @@ use enishi::{
     secret::hmac_sha256,
     time::{MINUTE, SECOND},
 };
-use enishi_world::{ShopCall, ShopOutcome};
+use enishi_world::{LINE, ShopCall, ShopOutcome};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -155,8 +155,10 @@ fn a_code_is_tried_five_times_and_mailed_three_times() {
     }
     let sixth = browser.choose(&page, &[("choice", "verify"), ("code", &first)]);
     assert_eq!(sixth.button(), None, "the right code comes too late");
-    for mailed in [2, 3, 3] {
-        browser.choose(&page, &[("choice", "resend")]);
+    for (mailed, said) in [(2, "お送りします"), (3, "お送りします"), (3, "これ以上は再送できません")]
+    {
+        let again = browser.choose(&page, &[("choice", "resend")]);
+        assert!(again.html.contains(said), "{}", again.html);
         world.run_queues();
         assert_eq!(world.shop_calls().len(), mailed);
     }
@@ -191,6 +193,48 @@ fn a_customer_may_go_on_without_and_a_shop_without_an_endpoint_asks_nobody() {
     let location =
         Browser::of(world, &stage.person_at("次郎", "jiro@mail.example")).arrive(&login.url, Consent::Plain);
     assert!(location.location.unwrap().starts_with(&shop.redirect_uri));
+}
+
+#[test]
+fn a_customer_who_went_on_without_is_not_asked_again_in_that_session() {
+    let stage = Stage::new(1);
+    let (world, (shop, _)) = (&stage.world, proving(&stage));
+    let mut browser = Browser::of(world, &stage.person_at("花子", ADDRESS));
+    let page = browser.arrive(&begin(&shop).url, Consent::Plain);
+    assert!(
+        browser.go(&begin(&shop).url).location.unwrap().starts_with(LINE),
+        "a session alone does not waive it"
+    );
+    browser.choose(&page, &[("choice", "skip")]);
+    let again = begin(&shop);
+    let location = browser.go(&again.url).location.unwrap();
+    assert_eq!(shop.claims(world, &again, &shop.code(&again, &location))["email_verified"], false);
+}
+
+#[test]
+fn a_session_whose_login_never_asked_for_the_address_does_not_answer_who_wants_it() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person_at("花子", ADDRESS));
+    browser.log_in(shop, &shop.begin("1"), Consent::Plain);
+    let silent = begin(shop).with("prompt", "none");
+    let refused = browser.go(&silent.url).location.unwrap();
+    assert_eq!(shop.answer(&silent, &refused)("error").as_deref(), Some("login_required"));
+    let login = begin(shop);
+    let location = browser.log_in(shop, &login, Consent::Plain);
+    assert_eq!(shop.claims(world, &login, &shop.code(&login, &location))["email"], ADDRESS);
+    let asked = begin(shop).with("prompt", "none");
+    assert!(shop.answer(&asked, &browser.go(&asked.url).location.unwrap())("code").is_some());
+}
+
+#[test]
+fn a_customer_without_an_address_is_sent_to_line_for_it_once() {
+    let stage = Stage::new(1);
+    let shop = &stage.shop;
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let login = begin(shop);
+    browser.log_in(shop, &login, Consent::Plain);
+    assert!(browser.go(&begin(shop).url).location.unwrap().starts_with(&shop.redirect_uri));
 }
 
 #[test]

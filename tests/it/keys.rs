@@ -133,6 +133,39 @@ fn age_replaces_a_key_after_90_days_without_anybodys_word() {
 }
 
 #[test]
+fn an_account_whose_keys_cannot_be_replaced_stops_no_other() {
+    let stage = Stage::new(1);
+    let other = stage.other_shop();
+    let world = &stage.world;
+    world.execute(&format!(
+        "UPDATE accounts SET config = '{{}}', keys_due_at = 1 WHERE host = '{}'",
+        other.line.host
+    ));
+    world.advance(89 * DAY);
+    world.tick();
+    world.evict_isolate();
+    assert_eq!(published(&stage).len(), 2);
+    assert!(world.log_lines().iter().any(|line| line["event"] == "rotate_keys"));
+}
+
+#[test]
+fn keys_that_are_over_need_no_master_key_of_before_and_go_with_the_next_write() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    rotate(&stage, &json!({}));
+    let stored = |stage: &Stage| stage.count("accounts a, json_each(a.config, '$.signing_keys')");
+    world.advance(4 * DAY);
+    assert_eq!(stored(&stage), 2);
+    world.execute(
+        "UPDATE accounts SET config = json_set(config, '$.signing_keys[1].sealed_private', 'v1.lost')",
+    );
+    world.evict_isolate();
+    signing(&stage, &stage.shop);
+    stage.client("a", &json!({}));
+    assert_eq!(stored(&stage), 1);
+}
+
+#[test]
 fn a_client_may_choose_es256_and_discovery_then_lists_it_after_rs256() {
     let stage = Stage::new(1);
     let algorithms = || {

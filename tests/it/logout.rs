@@ -97,6 +97,11 @@ fn without_a_hint_the_customer_is_asked_and_may_stay() {
     assert_eq!(asked.header(&header::CACHE_CONTROL), Some("no-store"));
     let stayed = browser.choose(&asked, &[("choice", "stay")]);
     assert_eq!((stayed.status, is_in(&mut browser, &shop)), (200, true));
+    assert_eq!(
+        stayed.button().as_deref(),
+        Some(&*shop.home_uri),
+        "the shop is not told of a logout that was not"
+    );
     let left = browser.choose(&asked, &[("choice", "leave")]);
     assert_eq!(left.button().as_deref(), Some(&*format!("{}?state=s1", shop.home_uri)));
     assert!(!is_in(&mut browser, &shop));
@@ -243,6 +248,18 @@ fn a_job_that_was_lost_is_found_by_cron() {
     assert_eq!(logout_tokens(&stage).len(), 0);
     world.settle(3 * MINUTE);
     assert_eq!(logout_tokens(&stage).len(), 1);
+}
+
+#[test]
+fn what_is_owed_by_an_account_that_is_gone_is_dropped() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, told(&stage));
+    let (mut browser, _, tokens) = stage.logged_in(&shop, "openid");
+    browser.go(&shop.logout_url(&[("id_token_hint", hint(&tokens))]));
+    world.execute("DELETE FROM accounts");
+    world.evict_isolate();
+    world.settle(3 * MINUTE);
+    assert_eq!((world.shop_calls().len(), stage.count("outbox")), (0, 0));
 }
 
 #[test]

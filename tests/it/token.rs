@@ -5,7 +5,7 @@ use enishi_world::{ACCOUNT, line_simulator::LiffLogin, request};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::{Shop, Stage, claims_of, form, json_body};
+use crate::support::{Browser, Consent, Shop, Stage, claims_of, form, json_body};
 
 const OFFLINE: &str = "openid profile offline_access";
 
@@ -205,6 +205,39 @@ fn a_shops_backend_trades_a_liff_id_token_once_for_tokens_without_a_cookie() {
     world.line().rotate_liff_key();
     world.advance(5 * SECOND);
     assert_eq!(trade(shop, &liff(world.now().0)).status, 200, "a new key of LINE's is looked for");
+}
+
+#[test]
+fn a_liff_token_that_shows_no_profile_takes_nothing_away_from_what_is_known() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let user = stage.person("花子");
+    Browser::of(world, &user).log_in(shop, &shop.begin("1"), Consent::Plain);
+    let login = LiffLogin { scope: "openid".to_owned(), ..LiffLogin::new(user, ACCOUNT.login_channel) };
+    let token = world.line().liff_id_token(world.now().0, &login).unwrap();
+    let fields = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
+        ("subject_token", token.as_str()),
+    ];
+    let tokens = json_body(&shop.call(world, "/token", &fields));
+    let claims = shop.signed(world, text(&tokens, "id_token"));
+    assert_eq!(claims["name"], "花子");
+    assert!(claims["picture"].is_string());
+}
+
+#[test]
+fn an_access_token_says_how_long_it_lasts_also_at_the_end_of_its_grant() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let (_, _, mut tokens) = stage.logged_in(shop, OFFLINE);
+    for days in [29, 29, 29, 2] {
+        world.advance(days * DAY);
+        tokens = json_body(&shop.refresh(world, text(&tokens, "refresh_token")));
+    }
+    world.advance(DAY - 10 * MINUTE);
+    let last = json_body(&shop.refresh(world, text(&tokens, "refresh_token")));
+    assert_eq!(last["expires_in"], 600);
 }
 
 #[test]

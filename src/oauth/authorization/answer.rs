@@ -89,8 +89,6 @@ pub enum AuthorizationError {
     LinkConflict,
     /// LINE failed.
     ServerError,
-    /// A store of ours failed; the customer may try again.
-    TemporarilyUnavailable,
 }
 
 impl AuthorizationError {
@@ -106,7 +104,6 @@ impl AuthorizationError {
             Self::LoginRequired => "login_required",
             Self::AccessDenied | Self::LinkConflict => "access_denied",
             Self::ServerError => "server_error",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
     }
 
@@ -123,7 +120,6 @@ impl AuthorizationError {
             Self::AccessDenied => "the customer did not agree",
             Self::LinkConflict => "the member or the LINE user is linked to another",
             Self::ServerError => "LINE could not complete the login",
-            Self::TemporarilyUnavailable => "try again in a moment",
         }
     }
 }

@@ -76,7 +76,7 @@ fn refresh_token(account: &AccountId, fresh: &Fresh, always: bool, now: UnixMill
 /// Reads a grant with its customer; `nonce` is SQL that may use `?3`.
 fn read(account: &AccountId, grant: &str, nonce: &str) -> Statement {
     Statement::compiled(format!(
-        "SELECT {nonce} AS nonce, g.scope, g.sid, g.auth_time, g.amr, u.subject, {} \
+        "SELECT {nonce} AS nonce, g.scope, g.expires_at, g.sid, g.auth_time, g.amr, u.subject, {} \
          FROM grants g JOIN line_users u ON u.id = g.line_user \
          LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \
          WHERE g.account = ?1 AND g.id = ?2",
@@ -111,7 +111,7 @@ pub fn revoke(account: &AccountId, client: &ClientId, token: &Digest, now: UnixM
 #[must_use]
 pub fn of_access_token(account: &AccountId, token: &Digest, now: UnixMillis) -> Statement {
     Statement::compiled(format!(
-        "SELECT t.scope, g.client_id, u.subject, {} \
+        "SELECT t.scope, g.client_id, g.created_at, u.subject, {} \
          FROM bearer_tokens t JOIN grants g ON g.account = ?1 AND g.id = t.grant_id \
          JOIN line_users u ON u.id = g.line_user \
          LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \

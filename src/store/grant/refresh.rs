@@ -16,6 +16,8 @@ pub struct Refresh<'a> {
     pub account: &'a AccountId,
     /// The client that proved itself.
     pub client: &'a ClientId,
+    /// Since when there has been a client of this id.
+    pub client_since: UnixMillis,
     /// The digest of the token.
     pub token: Digest,
     /// The digest of the one successor that it can have.
@@ -32,10 +34,10 @@ impl Refresh<'_> {
     /// `issued` says whether the access token exists, `covered` whether the scope is within the grant's.
     #[must_use]
     pub fn statements(&self, now: UnixMillis) -> Vec<Statement> {
-        // ?1 account, ?2 token, ?3 client, ?4 scope as JSON or NULL, ?5 now.
+        // ?1 account, ?2 token, ?3 client, ?4 scope as JSON or NULL, ?5 now, ?6 since when there has been the client.
         let covered = "NOT EXISTS (SELECT 1 FROM json_each(coalesce(?4, '[]')) \
             WHERE NOT instr(' ' || g.scope || ' ', ' ' || value || ' '))";
-        let lives = "g.client_id = ?3 AND g.ended_at IS NULL AND g.expires_at > ?5";
+        let lives = "g.client_id = ?3 AND g.ended_at IS NULL AND g.expires_at > ?5 AND g.created_at >= ?6";
         let bound = |sql: String| {
             Statement::compiled(sql)
                 .bind(self.account)
@@ -43,14 +45,15 @@ impl Refresh<'_> {
                 .bind(self.client)
                 .bind(self.scope.map(|scope| serde_json::to_string(&scope.names()).unwrap_or_default()))
                 .bind(now)
+                .bind(self.client_since)
         };
         let of_repeat = format!(
             "FROM refresh_tokens r JOIN grants g ON g.account = ?1 AND g.id = r.grant_id \
-             WHERE r.account = ?1 AND r.digest = ?2 AND r.successor = ?6 AND r.used_at > ?7 AND {lives} AND {covered}"
+             WHERE r.account = ?1 AND r.digest = ?2 AND r.successor = ?7 AND r.used_at > ?8 AND {lives} AND {covered}"
         );
         // (1)
         let used = bound(format!(
-            "UPDATE refresh_tokens SET used_at = ?5, successor = ?6 \
+            "UPDATE refresh_tokens SET used_at = ?5, successor = ?7 \
              WHERE account = ?1 AND digest = ?2 AND used_at IS NULL AND expires_at > ?5 AND EXISTS \
                (SELECT 1 FROM grants g WHERE g.account = ?1 AND g.id = refresh_tokens.grant_id AND {lives} AND {covered})"
         ))
@@ -58,7 +61,7 @@ impl Refresh<'_> {
         // (2)
         let succeeded = bound(format!(
             "INSERT INTO refresh_tokens (account, digest, grant_id, expires_at) \
-             SELECT ?1, ?6, g.id, min(?8, g.expires_at) {of_repeat} ON CONFLICT (account, digest) DO NOTHING"
+             SELECT ?1, ?7, g.id, min(?9, g.expires_at) {of_repeat} ON CONFLICT (account, digest) DO NOTHING"
         ))
         .bind(&self.successor)
         .bind(now + -GRACE)
@@ -67,7 +70,7 @@ impl Refresh<'_> {
         let scope = self.scope.map(Scope::text);
         let issued = bound(format!(
             "INSERT INTO bearer_tokens (account, digest, grant_id, scope, expires_at) \
-             SELECT ?1, ?8, g.id, coalesce(?9, g.scope), ?10 {of_repeat}"
+             SELECT ?1, ?9, g.id, coalesce(?10, g.scope), ?11 {of_repeat}"
         ))
         .bind(&self.successor)
         .bind(now + -GRACE)
@@ -86,9 +89,9 @@ impl Refresh<'_> {
         .bind(now + -GRACE);
         // (5)
         let read = bound(format!(
-            "SELECT NULL AS nonce, coalesce(?7, g.scope) AS scope, g.sid, g.auth_time, g.amr, u.subject, {}, \
+            "SELECT NULL AS nonce, coalesce(?8, g.scope) AS scope, g.expires_at, g.sid, g.auth_time, g.amr, u.subject, {}, \
                {covered} AS covered, \
-               EXISTS (SELECT 1 FROM bearer_tokens t WHERE t.account = ?1 AND t.digest = ?6) AS issued \
+               EXISTS (SELECT 1 FROM bearer_tokens t WHERE t.account = ?1 AND t.digest = ?7) AS issued \
              FROM refresh_tokens r JOIN grants g ON g.account = ?1 AND g.id = r.grant_id \
              JOIN line_users u ON u.id = g.line_user \
              LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \
