@@ -241,7 +241,9 @@ fn unavailable<P: Platform>(
     let text = Text {
         ja: "しばらくしてから、もう一度お試しください。", en: "Please try again in a moment."
     };
-    let page = Page::new(StatusCode::SERVICE_UNAVAILABLE, title, vec![text]);
+    let account = cx.memory.last_known(&request.host());
+    let home = account.as_ref().and_then(|account| account.home_of(None));
+    let page = Page::new(StatusCode::SERVICE_UNAVAILABLE, title, vec![text]).way_back(home);
     page.into_reply(Language::of(request)).with(header::RETRY_AFTER, "1").because(error.reason())
 }
 

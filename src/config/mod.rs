@@ -72,6 +72,12 @@ impl Account {
         self.clients.iter().find(|client| client.id.as_str() == id)
     }
 
+    /// Where a customer goes when nothing else is known: the home page of this client, or of the account's first.
+    #[must_use]
+    pub fn home_of<'a>(&'a self, client: Option<&'a Client>) -> Option<&'a str> {
+        client.or_else(|| self.clients.first()).map(|client| client.home_uri.as_str())
+    }
+
     /// What must be settled about an e-mail address before this client's customer has a code.
     #[must_use]
     pub fn email_hold(&self, client: &ClientId) -> EmailHold {

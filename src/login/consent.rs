@@ -14,9 +14,7 @@ use crate::{
     store::pushed,
     web::{
         Reply, Request,
-        form::Form,
         page::{Choice, Language, Page, PageForm, Text},
-        passing::onward,
     },
 };
 
@@ -60,38 +58,26 @@ pub(super) fn page(
     Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)
 }
 
-/// `POST /line/consent`: (1) the attempt, by its sealed state and this browser's cookie, which is also what keeps other
-/// sites from answering for the customer; (2) a no spends the request; (3) a yes makes the code that carries the link.
+/// `POST /line/consent`: (1) a no spends the request; (2) a yes makes the code that carries the link.
 pub async fn consent<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     request: &Request,
 ) -> Result<Reply, PlatformError> {
-    let form = Form::of_body(request).unwrap_or_default();
-    let state = form.value("state").unwrap_or_default();
-    let answered = answered(cx, site, request, state, form.value("choice")).await;
-    finish::answer(cx, site, request, state, answered).map(onward)
-}
-
-async fn answered<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    request: &Request,
-    state: &str,
-    choice: Option<&str>,
-) -> Result<Reply, Failure> {
-    // (1)
-    let attempt = finish::carried(cx, site, request, state).await?;
-    // (2)
-    if choice != Some("allow") {
-        if let Some(pushed) = &attempt.request.pushed {
-            let decline = pushed::decline(&site.account.id, &pushed.digest);
-            cx.platform.one(&site.account.database, decline).await?;
+    finish::posted(cx, site, request, async |attempt, state, form| {
+        // (1)
+        if form.value("choice") != Some("allow") {
+            if let Some(pushed) = &attempt.request.pushed {
+                let decline = pushed::decline(&site.account.id, &pushed.digest);
+                cx.platform.one(&site.account.database, decline).await?;
+            }
+            return Err(Failure::Client(attempt, AuthorizationError::AccessDenied, "link_declined"));
         }
-        return Err(Failure::Client(attempt, AuthorizationError::AccessDenied, "link_declined"));
-    }
-    // (3)
-    let finish = Finish::new(cx, site, &attempt).agreed(cx.platform.now());
-    let outcomes = cx.platform.batch(&site.account.database, finish.statements(cx.platform.now())).await?;
-    finish.leave(cx, request, state, &outcomes).await
+        // (2)
+        let finish = Finish::new(cx, site, &attempt).agreed(cx.platform.now());
+        let statements = finish.statements(cx.platform.now());
+        let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+        finish.leave(cx, request, state, &outcomes).await
+    })
+    .await
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     EMAIL_PATH,
     attempt::Attempt,
-    finish::{self, Failure, Finish},
+    finish::{self, Finish},
 };
 use crate::{
     config::Site,
@@ -24,7 +24,6 @@ use crate::{
         Reply, Request,
         form::Form,
         page::{Choice, Field, Language, Page, PageForm, Text},
-        passing::onward,
     },
 };
 
@@ -143,43 +142,31 @@ fn page(attempt: &Attempt, request: &Request, state: &str, address: &str, note: 
     Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)
 }
 
-/// `POST /line/email`: (1) the attempt; (2) a code that is right verifies the address, if it is still the customer's, and
-/// who goes on without is not asked again in this session; (3) the attempt is finished, or the page asks again.
+/// `POST /line/email`: (1) a code that is right verifies the address, if it is still the customer's, and who goes on without
+/// is not asked again in this session; (2) the attempt is finished, or the page asks again.
 pub async fn email<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     request: &Request,
 ) -> Result<Reply, PlatformError> {
-    let form = Form::of_body(request).unwrap_or_default();
-    let state = form.value("state").unwrap_or_default();
-    let answered = answered(cx, site, request, state, &form).await;
-    finish::answer(cx, site, request, state, answered).map(onward)
-}
-
-async fn answered<P: Platform>(
-    cx: Context<'_, P>,
-    site: &Site,
-    request: &Request,
-    state: &str,
-    form: &Form,
-) -> Result<Reply, Failure> {
-    // (1)
-    let attempt = finish::carried(cx, site, request, state).await?;
-    let now = cx.platform.now();
-    let finish = Finish::new(cx, site, &attempt);
-    // (2)
-    let mut statements = match form.value("choice") {
-        Some("verify") => {
-            let code = form.value("code").unwrap_or_default();
-            prove(site, &attempt.id, &digest(cx, &attempt.id, code.trim()), now)
-        }
-        Some("skip") => vec![session::waive_email(&site.account.id, &attempt.id)],
-        _ => Vec::new(),
-    };
-    // (3)
-    statements.extend(finish.statements(now));
-    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
-    finish.leave(cx, request, state, &outcomes).await
+    finish::posted(cx, site, request, async |attempt, state, form| {
+        let now = cx.platform.now();
+        // (1)
+        let mut statements = match form.value("choice") {
+            Some("verify") => {
+                let code = form.value("code").unwrap_or_default();
+                prove(site, &attempt.id, &digest(cx, &attempt.id, code.trim()), now)
+            }
+            Some("skip") => vec![session::waive_email(&site.account.id, &attempt.id)],
+            _ => Vec::new(),
+        };
+        // (2)
+        let finish = Finish::new(cx, site, &attempt);
+        statements.extend(finish.statements(now));
+        let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+        finish.leave(cx, request, state, &outcomes).await
+    })
+    .await
 }
 
 /// Tries a code; where it is right, the address that it was mailed to is verified, if it is still the customer's.

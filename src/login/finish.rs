@@ -21,7 +21,7 @@ use crate::{
         session::{self, Asked, EmailHold, NewCode, Of},
     },
     time::{SECOND, UnixMillis},
-    web::{Reply, Request, cookie},
+    web::{Reply, Request, cookie, form::Form, passing::onward},
 };
 
 /// Why a login did not complete, and by which exit the customer leaves.
@@ -56,6 +56,27 @@ pub(super) fn answer<P>(
         }
         Err(Failure::Ours(error)) => Err(error),
     }
+}
+
+/// The answer to a form of ours: (1) the attempt, by its sealed state and this browser's cookie, which is also what keeps
+/// other sites from answering for the customer; (2) what the form decides; (3) a page that goes on, since a browser would
+/// hold the shop's redirects against our form's policy.
+pub(super) async fn posted<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    decide: impl AsyncFnOnce(Box<Attempt>, &str, &Form) -> Result<Reply, Failure>,
+) -> Result<Reply, PlatformError> {
+    let form = Form::of_body(request).unwrap_or_default();
+    let state = form.value("state").unwrap_or_default();
+    // (1)
+    let decided = match carried(cx, site, request, state).await {
+        // (2)
+        Ok(attempt) => decide(attempt, state, &form).await,
+        Err(failure) => Err(failure),
+    };
+    // (3)
+    answer(cx, site, request, state, decided).map(onward)
 }
 
 /// The attempt that a state of ours names, if this browser carries it and its time is not over.

@@ -19,7 +19,7 @@ use crate::{
     web::{
         Reply, Request, cookie,
         form::Form,
-        page::{Button, Language, Page, Text},
+        page::{Language, Page, Text},
     },
 };
 
@@ -224,9 +224,6 @@ fn page(site: &Site, request: &Request, client: Option<&Client>, reason: &'stati
     let title =
         Text { ja: "ログインを開始できませんでした", en: "We could not start your login" };
     let page = Page::new(StatusCode::BAD_REQUEST, title, paragraphs).detail(reason);
-    let page = match client.or_else(|| site.account.clients.first()) {
-        Some(client) => page.button(Button::back_to(&client.home_uri)),
-        None => page,
-    };
+    let page = page.way_back(site.account.home_of(client));
     page.into_reply(Language::of(request)).because(reason)
 }

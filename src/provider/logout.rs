@@ -17,7 +17,7 @@ use crate::{
     web::{
         Reply, Request, cookie,
         form::{Form, with_query},
-        page::{Button, Choice, Language, Page, PageForm, Text},
+        page::{Choice, Language, Page, PageForm, Text},
         passing::onward,
     },
 };
@@ -210,26 +210,16 @@ fn done(site: &Site, asked: &Asked<'_>) -> Reply {
     let status = if asked.strays { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let page = Page::new(status, title, paragraphs);
     let page = if asked.strays { page.detail("unregistered_post_logout_redirect_uri") } else { page };
-    let back = asked.back.as_deref().or_else(|| home(site, asked));
-    let reply = with_button(page, back).into_reply(asked.language);
+    let back = asked.back.as_deref().or_else(|| site.account.home_of(asked.client));
+    let reply = page.way_back(back).into_reply(asked.language);
     if asked.strays { reply.because("unregistered_post_logout_redirect_uri") } else { reply }
 }
 
 fn stayed(site: &Site, asked: &Asked<'_>) -> Reply {
     let title = Text { ja: "ログインしたままです", en: "You are still logged in" };
     // Not to the address for after a logout: the shop would take its customer for gone.
-    with_button(Page::new(StatusCode::OK, title, Vec::new()), home(site, asked)).into_reply(asked.language)
-}
-
-fn home<'a>(site: &'a Site, asked: &Asked<'a>) -> Option<&'a str> {
-    asked.client.or_else(|| site.account.clients.first()).map(|client| client.home_uri.as_str())
-}
-
-fn with_button<'a>(page: Page<'a>, href: Option<&'a str>) -> Page<'a> {
-    match href {
-        Some(href) => page.button(Button::back_to(href)),
-        None => page,
-    }
+    let page = Page::new(StatusCode::OK, title, Vec::new());
+    page.way_back(site.account.home_of(asked.client)).into_reply(asked.language)
 }
 
 /// The request is not to be trusted: nothing ends, nobody is sent anywhere.
@@ -240,9 +230,6 @@ fn refused(site: &Site, request: &Request, reason: &'static str) -> Reply {
         en: "The shop's request was not correct. Please go back to the shop and try again.",
     };
     let page = Page::new(StatusCode::BAD_REQUEST, title, vec![text]).detail(reason);
-    let page = match site.account.clients.first() {
-        Some(client) => page.button(Button::back_to(&client.home_uri)),
-        None => page,
-    };
+    let page = page.way_back(site.account.home_of(None));
     page.into_reply(Language::of(request)).because(reason)
 }

@@ -15,14 +15,6 @@ pub struct Button<'a> {
     pub href: &'a str,
 }
 
-impl<'a> Button<'a> {
-    /// The way back to the shop.
-    #[must_use]
-    pub fn back_to(home: &'a str) -> Self {
-        Self { label: Text { ja: "ショップに戻る", en: "Back to the shop" }, href: home }
-    }
-}
-
 /// A form on a page, posted to ourselves. Its answer is a page as well (`passing.rs`).
 #[derive(Debug, Clone)]
 pub struct PageForm<'a> {
@@ -81,6 +73,16 @@ impl<'a> Page<'a> {
     pub fn button(mut self, button: Button<'a>) -> Self {
         self.button = Some(button);
         self
+    }
+
+    /// With the way back to the shop, where one is known.
+    #[must_use]
+    pub fn way_back(self, href: Option<&'a str>) -> Self {
+        match href {
+            Some(href) => self
+                .button(Button { label: Text { ja: "ショップに戻る", en: "Back to the shop" }, href }),
+            None => self,
+        }
     }
 
     /// With a form.
