@@ -98,6 +98,7 @@ pub async fn logout<P: Platform>(
             let whose = Whose::Session { sid: &hint.sid, subject: &hint.sub, cookie };
             let browser_is_out = end(cx, site, request, whose).await?;
             let reply = match &asked.back {
+                Some(back) if request.method == Method::POST => Reply::see_other(back),
                 Some(back) => Reply::found(back),
                 None => done(site, &asked),
             };
@@ -124,7 +125,8 @@ pub async fn confirm<P: Platform>(
     if form.value("choice") == Some("stay") {
         return Ok(stayed(site, &asked));
     }
-    if let Some(token) = cookie::value(request, cookie::SESSION) {
+    let token = cookie::value(request, cookie::SESSION);
+    if let Some(token) = token {
         let digest = SecretText::new(token.to_owned()).digest();
         end(cx, site, request, Whose::Cookie(digest)).await?;
     }
@@ -132,7 +134,7 @@ pub async fn confirm<P: Platform>(
         Some(back) => onward(Reply::found(back)),
         None => done(site, &asked),
     };
-    Ok(forgetting(reply))
+    Ok(if token.is_some() { forgetting(reply) } else { reply })
 }
 
 /// The site by the configuration in memory if that knows client and address, or else by the newest.
@@ -150,7 +152,8 @@ async fn knowing<P: Platform>(
     if knows { Ok(site.clone()) } else { site.afresh(cx).await }
 }
 
-/// Ends sessions with their grants, and tells who is to be told; answers whether this browser has no live session left.
+/// Ends sessions with their grants, and tells who is to be told; answers whether this browser showed a session and has no
+/// live one left. A form of another site shows none, and must not have the browser forget its own.
 async fn end<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -165,7 +168,7 @@ async fn end<P: Platform>(
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     cx.hand_over(&account.id, &outcomes).await;
     let lives: Vec<Value> = outcomes.last().map(Outcome::rows).transpose()?.unwrap_or_default();
-    Ok(lives.is_empty())
+    Ok(!cookie.is_empty() && lives.is_empty())
 }
 
 fn forgetting(reply: Reply) -> Reply {

@@ -19,3 +19,6 @@ mod send;
 mod support;
 mod token;
 mod webhook;
+
+#[path = "../conformance/mod.rs"]
+mod conformance;
