@@ -97,6 +97,7 @@ CREATE TABLE email_codes (
   PRIMARY KEY (account, attempt)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX email_codes_by_age ON email_codes (expires_at);
+CREATE INDEX email_codes_by_address ON email_codes (account, email);
 
 CREATE TABLE outbox (
   account TEXT NOT NULL,

@@ -68,7 +68,7 @@ text_id!(
 text_id!(
     /// A storefront registered as an OpenID Connect relying party (RFC 6749 section 2.2). Only unreserved characters,
     /// so that no client's encoding bug can bite.
-    ClientId, "client_id", "1 to 64 of A-Z a-z 0-9 . _ ~ -", |t| unreserved(t, 64));
+    ClientId, "client_id", "1 to 64 of A-Z a-z 0-9 . _ ~ -", |t| unreserved(t, 64) && t != "." && t != "..");
 text_id!(
     /// The shop's customer, named by the shop's own id.
     MemberId, "member_id", "1 to 255 characters without control characters",

@@ -65,7 +65,7 @@ const ROUTES: &[(&str, Endpoint, &[Method])] = &[
     ("/token", Endpoint::Token, &[Method::POST]),
     ("/userinfo", Endpoint::Userinfo, &[Method::GET, Method::POST]),
     ("/revoke", Endpoint::Revoke, &[Method::POST]),
-    ("/logout", Endpoint::Logout, &[Method::GET, Method::POST]),
+    (provider::LOGOUT_PATH, Endpoint::Logout, &[Method::GET, Method::POST]),
     (provider::CONFIRM_PATH, Endpoint::LogoutConfirm, &[Method::POST]),
     (login::CALLBACK_PATH, Endpoint::LineCallback, &[Method::GET]),
     (login::CONSENT_PATH, Endpoint::LineConsent, &[Method::POST]),

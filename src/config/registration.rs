@@ -96,8 +96,12 @@ impl Registration {
         let own: HashSet<String> =
             self.redirect_uris.iter().chain(&self.home_uri).filter_map(|uri| origin_of(uri)).collect();
         if let Some(template) = &self.login_start_template {
-            let uri = template.replace("{target}", "t").replace("{target_path}", "t");
-            let is_own = origin_of(&uri).is_some_and(|origin| own.contains(&origin));
+            let with = |text: &str| template.replace("{target}", text).replace("{target_path}", text);
+            let uri = with("t");
+            // Whatever stands there, the origin is the shop's: the place lies behind it.
+            let is_own = [&uri, &with("/u")]
+                .iter()
+                .all(|uri| origin_of(uri).is_some_and(|origin| own.contains(&origin)));
             if uri == *template || !is_own || !is_acceptable_uri(&uri, account_host) {
                 return Err(format!(
                     "{template}: a login start is a URL of the shop with {{target}} or {{target_path}} in it"

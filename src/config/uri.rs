@@ -9,6 +9,9 @@ pub fn is_local(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
+/// The longest URI that is registered, in bytes.
+const MAX_URI: usize = 2_048;
+
 /// Whether a shop's URL may be registered: https, or http on this machine for a local account; no fragment, no user.
 #[must_use]
 pub fn is_acceptable_uri(uri: &str, account_host: &str) -> bool {
@@ -19,7 +22,16 @@ pub fn is_acceptable_uri(uri: &str, account_host: &str) -> bool {
         "http" => is_local(account_host) && (is_local(host) || host == "127.0.0.1"),
         _ => false,
     };
+    // As it stands and not as a lenient parser reads it: what a browser is handed must mean the same to it.
+    let authority =
+        uri.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let is_plain = authority.is_some_and(|authority| {
+        !authority.is_empty()
+            && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b))
+    });
     scheme_is_fine
+        && is_plain
+        && uri.len() <= MAX_URI
         && uri.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
         && url.fragment().is_none()
         && url.username().is_empty()

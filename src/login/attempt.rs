@@ -39,6 +39,8 @@ enum Carried {
     Whole(Box<Attempt>),
     #[serde(rename = "p")]
     Parked(AttemptId),
+    #[serde(rename = "q")]
+    ParkedPushed(AttemptId, String),
 }
 
 /// What the cookie of an attempt said.
@@ -103,7 +105,11 @@ impl Attempt {
         let (value, row) = if whole.len() <= MAX_COOKIE {
             (whole, None)
         } else {
-            (seal(&Carried::Parked(self.id.clone())), Some(self.park(account, &whole)))
+            let carried = match &self.request.pushed {
+                Some(pushed) => Carried::ParkedPushed(self.id.clone(), pushed.opener.clone()),
+                None => Carried::Parked(self.id.clone()),
+            };
+            (seal(&carried), Some(self.park(account, &whole)))
         };
         let mut cookies = vec![cookie::set(&name(&self.id), &value, LIFETIME / SECOND)];
         let under_way: Vec<&str> = attempts(request).map(|(name, _)| name).collect();
@@ -143,7 +149,7 @@ pub(super) fn find(request: &Request, keys: &Keys, id: &AttemptId) -> Option<Fou
     let value = cookie::value(request, &name(id))?;
     match open(keys, value)? {
         Carried::Whole(attempt) if attempt.id == *id => Some(Found::Whole(attempt)),
-        Carried::Parked(parked) if parked == *id => Some(Found::Parked),
+        Carried::Parked(parked) | Carried::ParkedPushed(parked, _) if parked == *id => Some(Found::Parked),
         _ => None,
     }
 }
@@ -156,7 +162,13 @@ pub(super) fn newest_client(request: &Request, keys: &Keys) -> Option<ClientId> 
 
 /// The names under which this browser has opened pushed requests.
 pub(super) fn openers(request: &Request, keys: &Keys) -> Vec<String> {
-    whole(request, keys).filter_map(|attempt| Some(attempt.request.pushed?.opener)).collect()
+    let carried = attempts(request).filter_map(|(_, value)| open(keys, value));
+    let opener = |carried| match carried {
+        Carried::Whole(attempt) => Some(attempt.request.pushed?.opener),
+        Carried::ParkedPushed(_, opener) => Some(opener),
+        Carried::Parked(_) => None,
+    };
+    carried.filter_map(opener).collect()
 }
 
 /// The attempts that this browser carries whole.
@@ -164,7 +176,7 @@ fn whole(request: &Request, keys: &Keys) -> impl Iterator<Item = Box<Attempt>> {
     let carried = attempts(request).filter_map(|(_, value)| open(keys, value));
     carried.filter_map(|carried| match carried {
         Carried::Whole(attempt) => Some(attempt),
-        Carried::Parked(_) => None,
+        Carried::Parked(_) | Carried::ParkedPushed(..) => None,
     })
 }
 

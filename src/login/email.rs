@@ -2,7 +2,7 @@
 //! webhook `email.code_requested`, and the customer repeats it here. Only then is `email_verified` true.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     EMAIL_PATH,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Site,
     id::{AttemptId, Subject},
-    platform::{Context, Platform, PlatformError},
+    platform::{Context, Outcome, Platform, PlatformError},
     secret::Digest,
     store::{
         Statement,
@@ -33,6 +33,9 @@ const LIFETIME: i64 = 10 * MINUTE;
 /// How often one attempt may have a code mailed.
 const MAX_MAILED: i64 = 3;
 
+/// How often codes are mailed to one address while the rows of its codes are kept.
+const MAX_MAILED_TO_ADDRESS: i64 = 9;
+
 /// How often one code may be tried.
 const MAX_TRIES: i64 = 5;
 
@@ -48,28 +51,41 @@ pub(super) async fn ask<P: Platform>(
     let repeated = Form::of_body(request).unwrap_or_default();
     let choice = repeated.value("choice");
     let mailed = match choice {
-        Some("verify") => false,
+        Some("verify") => Mailed::Before,
         _ => mail(cx, finish, subject, request, address, choice == Some("resend")).await?,
     };
-    let note = match (choice, mailed) {
+    let note = match (choice, &mailed) {
         (Some("verify"), _) => Some(Text {
             ja: "確認コードが正しくないか、期限が切れています。もう一度入力するか、再送してください。",
             en: "The code is not correct, or its time is over. Try again, or have a new one sent.",
         }),
-        (Some("resend"), true) => Some(Text {
+        (Some("resend"), Mailed::Now) => Some(Text {
             ja: "新しい確認コードをお送りします。前のコードは使えません。",
             en: "A new code is on its way. The one before does not count any more.",
         }),
-        (Some("resend"), false) => Some(Text {
+        (Some("resend"), Mailed::Before) => Some(Text {
             ja: "これ以上は再送できません。届いたコードを入力するか、確認せずにお進みください。",
             en: "No more codes can be sent. Enter the one that arrived, or go on without.",
         }),
         _ => None,
     };
-    Ok(page(finish.attempt, request, state, address, note))
+    Ok(match mailed {
+        Mailed::Now | Mailed::Before => page(finish.attempt, request, state, address, note),
+        Mailed::TooOften => no_code_page(finish.attempt, request, state),
+    })
 }
 
-/// Draws a code and owes the shop the event, in one batch; false if it was mailed often enough.
+/// Whether this attempt has a code.
+enum Mailed {
+    /// A new one.
+    Now,
+    /// One of before.
+    Before,
+    /// None: the address had too many lately.
+    TooOften,
+}
+
+/// Draws a code and owes the shop the event, in one batch, unless there were enough.
 async fn mail<P: Platform>(
     cx: Context<'_, P>,
     finish: &Finish<'_>,
@@ -77,7 +93,7 @@ async fn mail<P: Platform>(
     request: &Request,
     address: &str,
     again: bool,
-) -> Result<bool, PlatformError> {
+) -> Result<Mailed, PlatformError> {
     let (account, attempt, now) = (&finish.site.account, finish.attempt, cx.platform.now());
     let code = six_digits(cx.platform.random());
     let on_conflict = if again {
@@ -88,14 +104,18 @@ async fn mail<P: Platform>(
     };
     let keep = Statement::compiled(format!(
         "INSERT INTO email_codes (account, attempt, email, code_digest, mailed, tries, expires_at) \
-         SELECT ?1, ?2, ?3, ?4, 1, 0, ?5 WHERE ?6 ON CONFLICT (account, attempt) {on_conflict}"
+         SELECT ?1, ?2, ?3, ?4, 1, 0, ?5 \
+         WHERE ?6 AND (SELECT coalesce(sum(mailed), 0) FROM email_codes INDEXED BY email_codes_by_address \
+           WHERE account = ?1 AND email = ?3) < ?7 \
+         ON CONFLICT (account, attempt) {on_conflict}"
     ))
     .bind(&account.id)
     .bind(&attempt.id)
     .bind(address)
     .bind(&digest(cx, &attempt.id, &code))
     .bind(now + LIFETIME)
-    .bind(MAX_MAILED);
+    .bind(MAX_MAILED)
+    .bind(MAX_MAILED_TO_ADDRESS);
     let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
     let data = json!({
         "sub": subject, "client_id": attempt.request.client_id, "email": address, "code": code,
@@ -105,9 +125,18 @@ async fn mail<P: Platform>(
         Event { account: &account.id, kind: "email.code_requested", data, at: now, until: now + LIFETIME };
     let randoms = [cx.platform.random(), cx.platform.random()];
     let owe = outbox::webhook(&cx.settings.keys, randoms, &event);
-    let outcomes = cx.platform.batch(&account.database, vec![keep, owe]).await?;
+    let look = Statement::new("SELECT 1 AS mailed FROM email_codes WHERE account = ?1 AND attempt = ?2")
+        .bind(&account.id)
+        .bind(&attempt.id);
+    let outcomes = cx.platform.batch(&account.database, vec![keep, owe, look]).await?;
     cx.hand_over(&account.id, &outcomes).await;
-    Ok(outcomes.first().is_some_and(|kept| kept.changes > 0))
+    let has_code =
+        outcomes.last().map(Outcome::rows::<Value>).transpose()?.is_some_and(|rows| !rows.is_empty());
+    Ok(match outcomes.first() {
+        Some(kept) if kept.changes > 0 => Mailed::Now,
+        _ if has_code => Mailed::Before,
+        _ => Mailed::TooOften,
+    })
 }
 
 /// What is stored of a code: keyed, because six digits are soon guessed from a plain digest.
@@ -134,9 +163,27 @@ fn page(attempt: &Attempt, request: &Request, state: &str, address: &str, note: 
             Choice {
                 value: "resend", label: Text { ja: "コードを再送する", en: "Send another code" }
             },
-            Choice { value: "skip", label: Text { ja: "確認せずに進む", en: "Go on without" } },
+            SKIP,
         ],
     };
+    shown(attempt, request, paragraphs, form)
+}
+
+/// The page where no code is mailed: nobody is to wait for one.
+fn no_code_page(attempt: &Attempt, request: &Request, state: &str) -> Reply {
+    let text = Text {
+        ja: "このメールアドレスには、確認コードを何度もお送りしました。確認せずにお進みいただき、時間をおいてもう一度お試しください。",
+        en: "Several codes were sent to this address already. Please go on without, and try again later.",
+    };
+    let form =
+        PageForm { action: EMAIL_PATH, hidden: vec![("state", state)], field: None, choices: vec![SKIP] };
+    shown(attempt, request, vec![text], form)
+}
+
+const SKIP: Choice<'static> =
+    Choice { value: "skip", label: Text { ja: "確認せずに進む", en: "Go on without" } };
+
+fn shown(attempt: &Attempt, request: &Request, paragraphs: Vec<Text<'_>>, form: PageForm<'_>) -> Reply {
     let title = Text { ja: "メールアドレスの確認", en: "Confirm your e-mail address" };
     let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
     Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)

@@ -11,7 +11,7 @@ use super::{
     state::State,
 };
 use crate::{
-    config::Site,
+    config::{Account, Site},
     id::Subject,
     oauth::authorization::AuthorizationError,
     platform::{Context, Outcome, Platform, PlatformError},
@@ -102,7 +102,18 @@ pub(super) async fn carried<P: Platform>(
         }
         None => return Err(Failure::Retry("no_attempt_cookie")),
     };
-    attempt.filter(|attempt| !attempt.is_over(cx.platform.now())).ok_or(Failure::Retry("attempt_over"))
+    let attempt = attempt
+        .filter(|attempt| !attempt.is_over(cx.platform.now()))
+        .ok_or(Failure::Retry("attempt_over"))?;
+    // What was registered when the attempt began may have been given up since.
+    let stands = |account: &Account| {
+        let client = account.client(attempt.request.client_id.as_str());
+        client.is_some_and(|client| client.may_return_to(&attempt.request.back.redirect_uri))
+    };
+    if stands(&site.account) || stands(&site.afresh(cx).await?.account) {
+        return Ok(attempt);
+    }
+    Err(Failure::Retry("redirect_uri_gone"))
 }
 
 /// What is known of an attempt whose session exists.

@@ -17,7 +17,7 @@ use crate::{
         session::{self, Asked, NewCode, Of},
     },
     web::{
-        Reply, Request, cookie,
+        MAX_URL, Reply, Request, cookie,
         form::Form,
         page::{Language, Page, Text},
     },
@@ -197,7 +197,13 @@ async fn open<P: Platform>(
 
 fn as_get(site: &Site, request: &Request) -> Reply {
     match Form::of_body(request) {
-        Ok(form) => Reply::see_other(&format!("{}?{}", site.url("/authorize"), form.encoded())),
+        Ok(form) => {
+            let url = format!("{}?{}", site.url("/authorize"), form.encoded());
+            if url.len() > MAX_URL {
+                return page(site, request, None, "too_long");
+            }
+            Reply::see_other(&url)
+        }
         Err(_) => page(site, request, None, "not_a_form"),
     }
 }

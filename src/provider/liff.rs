@@ -66,7 +66,7 @@ pub(super) async fn trade<P: Platform>(
     let trade = Trade {
         account,
         client: &client.id,
-        token: Digest::of(presented.as_bytes()),
+        token: Digest::of(signed_part(presented).as_bytes()),
         until: token.issued_at + (MAX_TOKEN_AGE + line::LEEWAY),
         line_user_id: &token.line_user_id,
         sid: &SessionId::from_random(cx.platform.random()),
@@ -76,13 +76,19 @@ pub(super) async fn trade<P: Platform>(
         always_refresh: always_refresh(client),
         fresh: &fresh,
     };
-    let mut statements =
-        vec![line_user::seen(account, &[seen], now), line_user::profile(account, &token.line_user_id, shown)];
+    let mut statements = vec![line_user::seen(account, &[seen], now), trade.claim()];
+    // Only the claim's own token tells anything of the customer.
+    statements.push(line_user::profile(account, &token.line_user_id, shown).if_changed());
     statements.extend(trade.statements(now));
     let outcomes = cx.platform.batch(&site.account.database, statements).await?;
     let grant: Grant =
         last(&outcomes)?.ok_or(EndpointError::InvalidGrant("this ID token was traded before"))?;
     Ok(Granted { issued_token_type: Some(ACCESS_TOKEN), ..granted(client, grant, fresh) })
+}
+
+/// What LINE signed. Not the signature: of a signature of ES256 anybody can make a second one that verifies as well.
+fn signed_part(token: &str) -> &str {
+    token.rsplit_once('.').map_or(token, |(signed, _)| signed)
 }
 
 async fn verified<P: Platform>(

@@ -15,12 +15,15 @@ use crate::{
     secret::{Digest, SecretText},
     store::{ending::Whose, session},
     web::{
-        Reply, Request, cookie,
+        MAX_URL, Reply, Request, cookie,
         form::{Form, with_query},
         page::{Choice, Language, Page, PageForm, Text},
         passing::onward,
     },
 };
+
+/// Where storefronts send their customers.
+pub const PATH: &str = "/logout";
 
 /// Where the confirmation posts its answer.
 pub const CONFIRM_PATH: &str = "/logout/confirm";
@@ -62,7 +65,8 @@ impl<'a> Asked<'a> {
 
 /// Ends a session: (1) the parameters, of a GET or a POST; (2) the hint, which must be ours and, if the client is named as
 /// well, that client's; (3) with it, its session ends, and the browser's if it is the same customer's, and the browser
-/// goes back where it is registered; (4) without it, the customer is asked.
+/// goes back where it is registered; (4) without it, the customer is asked; a POST without a session continues as GET for
+/// that, because another site's form carries no `Lax` cookie.
 pub async fn logout<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -105,15 +109,33 @@ pub async fn logout<P: Platform>(
             Ok(if browser_is_out { forgetting(reply) } else { reply })
         }
         // (4)
-        None if cookie::value(request, cookie::SESSION).is_some() || request.method == Method::POST => {
-            Ok(ask(&asked, &form))
-        }
-        None => Ok(done(site, &asked)),
+        None => Ok(match cookie::value(request, cookie::SESSION) {
+            Some(session) => ask(&asked, &form, &confirmation(cx, session)),
+            None if request.method == Method::POST => as_get(site, request, &form),
+            None => done(site, &asked),
+        }),
     }
 }
 
-/// `POST /logout/confirm`: the customer's own word. The session's cookie is `Lax`, so that it comes with a form of ours and
-/// with nobody else's.
+/// What is carried along to the confirmation, where it is judged again.
+fn carried(form: &Form) -> Vec<(&str, &str)> {
+    let names = ["client_id", "post_logout_redirect_uri", "state", "ui_locales"];
+    names.into_iter().filter_map(|name| Some((name, form.value(name)?))).collect()
+}
+
+fn as_get(site: &Site, request: &Request, form: &Form) -> Reply {
+    let url = with_query(&site.url(PATH), &carried(form));
+    if url.len() <= MAX_URL { Reply::see_other(&url) } else { refused(site, request, "too_long") }
+}
+
+/// What the confirmation's form carries, so that it is known as the one that this very session was shown: the shop's other
+/// pages may be of the same site, and `Lax` lets their forms pass.
+fn confirmation<P>(cx: Context<'_, P>, session: &str) -> SecretText {
+    cx.settings.keys.derived_token("enishi logout confirmation v1", session)
+}
+
+/// `POST /logout/confirm`: the customer's own word: (1) whoever stays goes home; (2) without a session there is nothing to
+/// end; (3) the form is the one that this session was shown; (4) it ends.
 pub async fn confirm<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -122,19 +144,24 @@ pub async fn confirm<P: Platform>(
     let form = Form::of_body(request).unwrap_or_default();
     let site = &knowing(cx, site, &form, None).await?;
     let asked = Asked::read(site, request, &form, None);
+    // (1)
     if form.value("choice") == Some("stay") {
         return Ok(stayed(site, &asked));
     }
-    let token = cookie::value(request, cookie::SESSION);
-    if let Some(token) = token {
-        let digest = SecretText::new(token.to_owned()).digest();
-        end(cx, site, request, Whose::Cookie(digest)).await?;
+    // (2)
+    let Some(session) = cookie::value(request, cookie::SESSION) else { return Ok(done(site, &asked)) };
+    // (3)
+    let shown = form.value("confirmation").unwrap_or_default();
+    if !confirmation(cx, session).digest().is_of(shown) {
+        return Ok(refused(site, request, "form_of_another_session"));
     }
-    let reply = match &asked.back {
+    // (4)
+    let session = Whose::Cookie(Digest::of(session.as_bytes()));
+    end(cx, site, request, session).await?;
+    Ok(forgetting(match &asked.back {
         Some(back) => onward(Reply::found(back)),
         None => done(site, &asked),
-    };
-    Ok(if token.is_some() { forgetting(reply) } else { reply })
+    }))
 }
 
 /// The site by the configuration in memory if that knows client and address, or else by the newest.
@@ -175,12 +202,9 @@ fn forgetting(reply: Reply) -> Reply {
     reply.with(header::SET_COOKIE, cookie::clear(cookie::SESSION))
 }
 
-/// The confirmation (section 2): it carries along what was asked, which is judged again.
-fn ask(asked: &Asked<'_>, form: &Form) -> Reply {
-    let hidden = ["client_id", "post_logout_redirect_uri", "state", "ui_locales"]
-        .into_iter()
-        .filter_map(|name| Some((name, form.value(name)?)))
-        .collect();
+/// The confirmation (section 2).
+fn ask(asked: &Asked<'_>, form: &Form, confirmation: &SecretText) -> Reply {
+    let hidden = carried(form).into_iter().chain([("confirmation", confirmation.expose())]).collect();
     let form = PageForm {
         action: CONFIRM_PATH,
         hidden,

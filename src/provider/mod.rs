@@ -19,7 +19,7 @@ mod userinfo;
 pub use authorize::{Step, authorize};
 pub use cors::{preflight, readable};
 use http::{StatusCode, header};
-pub use logout::{CONFIRM_PATH, confirm, logout};
+pub use logout::{CONFIRM_PATH, PATH as LOGOUT_PATH, confirm, logout};
 pub use par::par;
 pub use revoke::revoke;
 use serde_json::Value;

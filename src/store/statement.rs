@@ -53,6 +53,12 @@ impl Statement {
         Self { sql: Cow::Owned(sql), values: Vec::new() }
     }
 
+    /// The same for a statement that ends with a condition, if the one before it in the batch changed a row.
+    #[must_use]
+    pub fn if_changed(self) -> Self {
+        Self { sql: Cow::Owned(format!("{} AND changes() > 0", self.sql)), ..self }
+    }
+
     /// Binds the next placeholder to a list as JSON, for `json_each`.
     #[must_use]
     pub fn bind_json(self, list: &(impl serde::Serialize + ?Sized)) -> Self {

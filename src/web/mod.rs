@@ -15,6 +15,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 /// The largest request body that is read, in bytes. LINE's own limit is 2 MB (LINE reference, common specifications).
 pub const MAX_BODY: usize = 2_000_000;
 
+/// The longest address that a browser is sent to here, in bytes: Cloudflare takes 16 kB, and answers a longer one itself.
+pub const MAX_URL: usize = 16_000;
+
 /// The request headers that the product reads. A platform passes on these and no others: each costs a call across
 /// the JavaScript border.
 pub const HEADERS_READ: [HeaderName; 11] = [

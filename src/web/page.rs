@@ -107,9 +107,9 @@ impl<'a> Page<'a> {
     }
 
     fn html(&self, language: Language) -> String {
-        let title = escape(language.pick(self.title));
+        let title = shown(language.pick(self.title));
         let paragraphs: String =
-            self.paragraphs.iter().map(|p| format!("<p>{}</p>", escape(language.pick(*p)))).collect();
+            self.paragraphs.iter().map(|p| format!("<p>{}</p>", shown(language.pick(*p)))).collect();
         let form = self.form.as_ref().map_or_else(String::new, |form| form.html(language));
         let button = self.button.map_or_else(String::new, |button| {
             let label = escape(language.pick(button.label));
@@ -175,6 +175,13 @@ pub(super) fn html(status: StatusCode, policy: &str, text: String) -> Reply {
         .with(header::REFERRER_POLICY, "no-referrer");
     reply.body = text.into_bytes();
     reply
+}
+
+/// Text as it is read: safe, and without the marks that reorder what stands beside them, so that no name turns the sentence
+/// around that names it (Unicode Standard Annex 9).
+fn shown(text: &str) -> String {
+    let reorders = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    escape(&text.replace(reorders, ""))
 }
 
 /// Text that is safe between tags and inside quoted attributes.

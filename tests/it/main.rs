@@ -7,6 +7,7 @@ mod account;
 mod client;
 mod cost;
 mod email;
+mod hostile;
 mod http;
 mod keys;
 mod link;

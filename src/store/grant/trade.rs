@@ -37,18 +37,23 @@ pub struct Trade<'a> {
 }
 
 impl Trade<'_> {
-    /// One batch: the token is claimed, once; only then the grant exists with its tokens, and is read.
+    /// Claims the token, once.
     #[must_use]
-    pub fn statements(&self, now: UnixMillis) -> Vec<Statement> {
-        let grant = self.fresh.grant.as_str();
-        let claim = Statement::new(
+    pub fn claim(&self) -> Statement {
+        Statement::new(
             "INSERT INTO traded_tokens (account, digest, traded_by, expires_at) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (account, digest) DO NOTHING",
         )
         .bind(self.account)
         .bind(&self.token)
-        .bind(grant)
-        .bind(self.until);
+        .bind(self.fresh.grant.as_str())
+        .bind(self.until)
+    }
+
+    /// After the claim, in one batch: only then the grant exists with its tokens, and is read.
+    #[must_use]
+    pub fn statements(&self, now: UnixMillis) -> Vec<Statement> {
+        let grant = self.fresh.grant.as_str();
         let offline = self.always_refresh || self.scope.offline_access;
         let make = Statement::new(
             "INSERT INTO grants (account, id, client_id, line_user, sid, scope, auth_time, amr, created_at, expires_at) \
@@ -68,7 +73,6 @@ impl Trade<'_> {
         .bind(now)
         .bind(now + if offline { REFRESH_LIFETIME } else { ACCESS_LIFETIME });
         vec![
-            claim,
             make,
             access_token(self.account, self.fresh, now),
             refresh_token(self.account, self.fresh, self.always_refresh, now),
