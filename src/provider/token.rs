@@ -158,9 +158,12 @@ async fn redeem<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Gran
         always_refresh: always_refresh(client),
         fresh: &fresh,
     };
-    let statements = redemption.statements(cx.platform.now());
-    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
-    let grant: Grant = last(&outcomes)?.ok_or(refused)?;
+    let (database, now) = (&site.account.database, cx.platform.now());
+    let outcomes = cx.platform.batch(database, redemption.statements(now)).await?;
+    let Some(grant) = last::<Grant>(&outcomes)? else {
+        cx.platform.one(database, redemption.reuse(now)).await?;
+        return Err(refused);
+    };
     Ok(granted(client, grant, fresh))
 }
 
@@ -193,8 +196,8 @@ async fn renew<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Grant
         scope,
         access_token: &access_token,
     };
-    let statements = refresh.statements(cx.platform.now());
-    let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+    let (database, now) = (&site.account.database, cx.platform.now());
+    let outcomes = cx.platform.batch(database, refresh.statements(now)).await?;
     let row: Row = last(&outcomes)?.ok_or_else(|| refused.clone())?;
     match (row.issued, row.covered) {
         (1, _) => Ok(Granted {
@@ -204,7 +207,10 @@ async fn renew<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Grant
             issued_token_type: None,
         }),
         (_, 0) => Err(EndpointError::InvalidScope),
-        _ => Err(refused),
+        _ => {
+            cx.platform.one(database, refresh.reuse(now)).await?;
+            Err(refused)
+        }
     }
 }
 

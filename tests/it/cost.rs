@@ -101,6 +101,24 @@ fn every_grant_at_the_token_endpoint_is_one_batch_and_userinfo_one() {
 }
 
 #[test]
+fn a_grant_that_is_presented_in_vain_is_two_batches() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let user = stage.person("花子");
+    let login = shop.begin("1").but("scope", Some("openid offline_access"));
+    let location = crate::support::Browser::of(world, &user).log_in(shop, &login, Consent::Plain);
+    let code = shop.code(&login, &location);
+    let tokens = crate::support::json_body(&shop.redeem(world, &login, &code));
+    let token = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(shop.refresh(world, token).status, 200);
+    world.advance(31_000);
+    let refresh = shop.request("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]);
+    for again in [shop.token_request(&code, &login.verifier), refresh] {
+        assert!(batches(cost(&stage, again, 400)) <= 2);
+    }
+}
+
+#[test]
 fn a_login_is_two_batches_and_logging_out_one() {
     let stage = Stage::new(1);
     let (world, shop) = (&stage.world, &stage.shop);

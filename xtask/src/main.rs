@@ -57,7 +57,8 @@ enum Task {
     Build,
     /// Runs the randomised suites with many seeds, in release.
     Prove {
-        /// Only the suite of this name: `webhooks`, `sends`, `pages`, `logins`, `codes`, `refreshes`, or `workerd`.
+        /// Only the suite of this name: `webhooks`, `sends`, `pages`, `logins`, `codes`, `refreshes`, `links`,
+        /// `bytes`, or `workerd`.
         suite: Option<String>,
         /// How many seeds.
         #[arg(long)]

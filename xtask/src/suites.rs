@@ -24,7 +24,7 @@ pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) 
 }
 
 fn by_seeds(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<()> {
-    let filter = suite.map_or_else(|| "prove::prove_".to_owned(), |suite| format!("prove::prove_{suite}"));
+    let filter = format!("::prove_{}", suite.unwrap_or_default());
     let mut cargo = command("cargo", project.root());
     cargo.args(["test", "--release", "--package", "enishi", "--test", "it", &filter]);
     cargo.args(["--", "--nocapture", "--test-threads=1"]).env("ENISHI_PROVE", "1");

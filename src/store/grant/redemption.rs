@@ -30,8 +30,7 @@ pub struct Redemption<'a> {
 impl Redemption<'_> {
     /// One batch: (1) the code is spent by this very request if everything it is bound to is repeated, its session lives,
     /// and the link that it asks for stands against no other; (2) only then the grant exists, (3) with its access token,
-    /// (4) its refresh token, (5) its link. (6) A code that somebody else spent ends what that somebody received.
-    /// (7) The grant is read.
+    /// (4) its refresh token, (5) its link. (6) The grant is read.
     #[must_use]
     pub fn statements(&self, now: UnixMillis) -> Vec<Statement> {
         let grant = self.fresh.grant.as_str();
@@ -84,16 +83,6 @@ impl Redemption<'_> {
         .bind(grant)
         .bind(self.fresh.link.as_str())
         .bind(now);
-        // (6)
-        let reuse = Statement::new(
-            "UPDATE grants SET ended_at = ?4 WHERE account = ?1 AND ended_at IS NULL AND id = \
-               (SELECT spent_by FROM codes WHERE account = ?1 AND digest = ?2 AND client_id = ?5 AND spent_by <> ?3)",
-        )
-        .bind(self.account)
-        .bind(&self.code)
-        .bind(grant)
-        .bind(now)
-        .bind(self.client);
         let nonce = "(SELECT nonce FROM codes WHERE account = ?1 AND digest = ?3)";
         vec![
             spend,
@@ -101,8 +90,21 @@ impl Redemption<'_> {
             access_token(self.account, self.fresh, now),
             refresh_token(self.account, self.fresh, self.always_refresh, now),
             link,
-            reuse,
             read(self.account, grant, nonce).bind(&self.code),
         ]
+    }
+    /// A code that was presented in vain, because somebody else had spent it, ends what that somebody received: it leaked
+    /// (RFC 6749 section 4.1.2).
+    #[must_use]
+    pub fn reuse(&self, now: UnixMillis) -> Statement {
+        Statement::new(
+            "UPDATE grants SET ended_at = ?4 WHERE account = ?1 AND ended_at IS NULL AND id = \
+               (SELECT spent_by FROM codes WHERE account = ?1 AND digest = ?2 AND client_id = ?5 AND spent_by <> ?3)",
+        )
+        .bind(self.account)
+        .bind(&self.code)
+        .bind(self.fresh.grant.as_str())
+        .bind(now)
+        .bind(self.client)
     }
 }

@@ -30,7 +30,7 @@ pub struct Refresh<'a> {
 
 impl Refresh<'_> {
     /// One batch: (1) the token is used, once, if its grant lives and covers the scope; (2) its successor exists, and
-    /// (3) an access token, also for a repeat within [`GRACE`]; (4) a later repeat ends the grant. (5) The grant is read;
+    /// (3) an access token, also for a repeat within [`GRACE`]. (4) The grant is read;
     /// `issued` says whether the access token exists, `covered` whether the scope is within the grant's.
     #[must_use]
     pub fn statements(&self, now: UnixMillis) -> Vec<Statement> {
@@ -78,16 +78,6 @@ impl Refresh<'_> {
         .bind(scope)
         .bind(now + ACCESS_LIFETIME);
         // (4)
-        let reuse = Statement::new(
-            "UPDATE grants SET ended_at = ?4 WHERE account = ?1 AND client_id = ?3 AND ended_at IS NULL AND id = \
-               (SELECT grant_id FROM refresh_tokens WHERE account = ?1 AND digest = ?2 AND used_at <= ?5)",
-        )
-        .bind(self.account)
-        .bind(&self.token)
-        .bind(self.client)
-        .bind(now)
-        .bind(now + -GRACE);
-        // (5)
         let read = bound(format!(
             "SELECT NULL AS nonce, coalesce(?8, g.scope) AS scope, g.expires_at, g.sid, g.auth_time, g.amr, u.subject, {}, \
                {covered} AS covered, \
@@ -100,6 +90,20 @@ impl Refresh<'_> {
         ))
         .bind(&self.access_token.digest())
         .bind(self.scope.map(Scope::text));
-        vec![used, succeeded, issued, reuse, read]
+        vec![used, succeeded, issued, read]
+    }
+    /// A token that was presented too late for its successor ends its grant: one of the two who have it is a thief
+    /// (RFC 9700 section 4.14).
+    #[must_use]
+    pub fn reuse(&self, now: UnixMillis) -> Statement {
+        Statement::new(
+            "UPDATE grants SET ended_at = ?4 WHERE account = ?1 AND client_id = ?3 AND ended_at IS NULL AND id = \
+               (SELECT grant_id FROM refresh_tokens WHERE account = ?1 AND digest = ?2 AND used_at <= ?5)",
+        )
+        .bind(self.account)
+        .bind(&self.token)
+        .bind(self.client)
+        .bind(now)
+        .bind(now + -GRACE)
     }
 }

@@ -162,7 +162,7 @@ fn assert_in_good_order(stage: &Stage, reply: &Reply, request: &Request) {
 }
 
 #[test]
-fn prove_that_no_bytes_make_an_answer_of_bad_order_or_a_way_elsewhere() {
+fn prove_bytes_make_no_answer_of_bad_order_and_no_way_elsewhere() {
     for_each_seed("hostile bytes", |seed| {
         let stage = Stage::new(seed);
         let requests = good(&stage);

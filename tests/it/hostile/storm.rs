@@ -161,7 +161,7 @@ impl Storm<'_> {
 }
 
 #[test]
-fn prove_that_a_storm_ties_nobody_who_did_not_agree_in_the_browser_that_opened_the_request() {
+fn prove_links_tie_nobody_who_did_not_agree_in_the_browser_that_opened_the_request() {
     for_each_seed("hostile links", |seed| {
         let stage = Stage::new(seed);
         let people: Vec<UserId> = ["花子", "太郎", "次郎"].map(|name| stage.person(name)).into();
