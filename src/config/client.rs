@@ -225,3 +225,41 @@ fn encoded(text: &str) -> String {
 pub(super) fn yes() -> bool {
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(initiate_login_uri: Option<&str>, login_start_template: Option<&str>) -> Client {
+        let client = json!({
+            "id": "shop", "name": "shop", "secrets": [], "redirect_uris": ["https://shop.example/callback"],
+            "home_uri": "https://shop.example/", "initiate_login_uri": initiate_login_uri,
+            "login_start_template": login_start_template,
+        });
+        serde_json::from_value(client).unwrap()
+    }
+
+    #[test]
+    fn a_login_starts_by_section_4_or_by_the_shops_own_template_or_at_the_target_itself() {
+        let issuer = "https://line.shop.example";
+        let target = "https://shop.example/tea?kind=新茶&x=1";
+        let start = |client: &Client, target| client.login_start(issuer, target);
+        let standard = client(Some("https://shop.example/login?by=line"), None);
+        assert_eq!(
+            start(&standard, Some(target)),
+            "https://shop.example/login?by=line&iss=https%3A%2F%2Fline.shop.example\
+             &target_link_uri=https%3A%2F%2Fshop.example%2Ftea%3Fkind%3D%E6%96%B0%E8%8C%B6%26x%3D1"
+        );
+        let shopify =
+            client(None, Some("https://shop.example/customer_authentication/login?return_to={target_path}"));
+        assert_eq!(
+            start(&shopify, Some(target)),
+            "https://shop.example/customer_authentication/login?return_to=%2Ftea%3Fkind%3D%25E6%2596%25B0%25E8%258C%25B6%26x%3D1"
+        );
+        let whole = client(None, Some("https://shop.example/login?to={target}"));
+        assert_eq!(start(&whole, None), "https://shop.example/login?to=https%3A%2F%2Fshop.example%2F");
+        let none = client(None, None);
+        assert_eq!(start(&none, Some(target)), target);
+        assert_eq!(start(&none, None), "https://shop.example/");
+    }
+}
