@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::build::{SET_UP_STEPS, build, set_up};
 use crate::process::{command, show};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, read};
 use crate::test::{Step, test};
 use crate::tools::cargo_deny;
 
@@ -20,7 +20,13 @@ pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) 
     if suite != Some(WORKERD) {
         by_seeds(project, suite, seeds)?;
     }
-    if suite.is_none_or(|suite| suite == WORKERD) { test(project, &[Step::Once]) } else { Ok(true) }
+    if suite.is_some_and(|suite| suite != WORKERD) {
+        return Ok(true);
+    }
+    let well = test(project, &[Step::Once])?;
+    let log = read(&project.log("once")?)?;
+    log.lines().filter(|line| line.contains(" in workerd: ")).for_each(|figures| println!("{figures}"));
+    Ok(well)
 }
 
 fn by_seeds(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Result<()> {

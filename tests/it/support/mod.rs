@@ -28,7 +28,12 @@ pub(crate) fn is_full() -> bool {
 /// Runs a randomised suite by seed: `ENISHI_SEEDS` many, else a few, or the full figure where `ENISHI_PROVE` is set.
 /// Prints the sums; a seed that fails is printed too, to be kept.
 pub(crate) fn for_each_seed(suite: &'static str, prove: impl Fn(u64) -> Figures) {
-    let full = if is_full() { 1_000 } else { 3 };
+    for_each_seed_of(suite, 1_000, prove);
+}
+
+/// The same with another full figure, for a suite whose every seed is much work.
+pub(crate) fn for_each_seed_of(suite: &'static str, full: u64, prove: impl Fn(u64) -> Figures) {
+    let full = if is_full() { full } else { 3 };
     let seeds = std::env::var("ENISHI_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(full);
     let mut sums = Figures::new();
     for seed in 1..=seeds {
