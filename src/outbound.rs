@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, header};
 
 use crate::{
     config::{self, Account, WebhookEndpoint, signing_key},
@@ -32,6 +32,9 @@ const MAX_DELAY: i64 = HOUR;
 
 /// How soon a job whose store failed comes again, in seconds.
 const STORE_RETRY: u32 = 10;
+
+/// Who calls: some firewalls turn away who does not say.
+const USER_AGENT: &str = concat!("Enishi/", env!("CARGO_PKG_VERSION"));
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -79,7 +82,10 @@ async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Dispositio
     }
     // (3)
     let told = match message(cx, &account, owed, &row).await? {
-        Message::Call(call) => cx.platform.fetch(call).await.map(|answer| answer.status),
+        Message::Call(call) => {
+            let call = call.with(header::USER_AGENT, USER_AGENT);
+            cx.platform.fetch(call).await.map(|answer| answer.status)
+        }
         Message::Nobody => Ok(StatusCode::OK),
         Message::NotYet => Err(PlatformError::Crypto("no key signs yet".to_owned())),
     };

@@ -7,7 +7,7 @@
 mod job;
 mod route;
 
-use http::{HeaderName, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,9 +30,6 @@ use crate::{
 pub use self::job::{dead, tick, work};
 use self::route::{Endpoint, Route};
 pub use crate::store::Disposition;
-
-/// Keeps pages that open ours, or that ours open, out of reach of each other (HTML, "cross-origin opener policies").
-const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// The log line of a request: the route's pattern, never the path, which names members.
 #[derive(Serialize)]
@@ -68,7 +65,6 @@ pub async fn serve<P: Platform>(cx: Context<'_, P>, request: Request) -> Reply {
     reply
         .with(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")
         .with(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .with(OPENER_POLICY, "same-origin")
 }
 
 async fn answer<P: Platform>(cx: Context<'_, P>, request: &Request, route: Option<Route>) -> Reply {

@@ -24,8 +24,8 @@ pub struct Authorization<'a> {
     pub code_challenge: &'a str,
     /// Whether the friend box is shown.
     pub friend_add: FriendAdd,
-    /// The client asked for a fresh authentication (`prompt=login`).
-    pub prompt_login: bool,
+    /// `login` or `consent`, where the client asked for a fresh authentication or consent.
+    pub prompt: Option<&'static str>,
     /// The client's `max_age`, in seconds.
     pub max_age: Option<u32>,
     /// Auto-login failed in this browser.
@@ -55,8 +55,8 @@ pub fn authorize_url(bases: &LineBases, channel: &LoginChannel, request: Authori
         FriendAdd::Aggressive => _ = query.append_pair("bot_prompt", "aggressive"),
         FriendAdd::Off => {}
     }
-    if request.prompt_login {
-        query.append_pair("prompt", "login");
+    if let Some(prompt) = request.prompt {
+        query.append_pair("prompt", prompt);
     }
     if let Some(seconds) = request.max_age {
         query.append_pair("max_age", &seconds.to_string());
@@ -200,7 +200,7 @@ mod tests {
             nonce: "n",
             code_challenge: "BSCQwo_m8Wf0fpjmwkIKmPAJ1A7tiuRSNDnXzODS7QI",
             friend_add,
-            prompt_login: false,
+            prompt: None,
             max_age: None,
             disable_auto_login: false,
             email: false,

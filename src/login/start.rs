@@ -48,7 +48,7 @@ pub async fn start<P: Platform>(
             nonce: &attempt.line_nonce,
             code_challenge: &pkce::challenge(attempt.line_verifier.expose()),
             friend_add: site.account.friend_add,
-            prompt_login: asked.prompt == Prompt::Login,
+            prompt: line_prompt(asked.prompt),
             max_age: attempt.max_age_for_line(),
             disable_auto_login: cookie::value(request, cookie::NO_AUTO_LOGIN).is_some(),
             email: asked.scope.email && site.account.login.email_permission,
@@ -56,4 +56,13 @@ pub async fn start<P: Platform>(
         },
     );
     Ok(cookies.iter().fold(Reply::found(&location), |reply, cookie| reply.with(header::SET_COOKIE, cookie)))
+}
+
+/// The one value of `prompt` that LINE is sent.
+fn line_prompt(asked: Prompt) -> Option<&'static str> {
+    match asked {
+        Prompt::Login => Some("login"),
+        Prompt::Consent => Some("consent"),
+        Prompt::Unspecified | Prompt::None => None,
+    }
 }

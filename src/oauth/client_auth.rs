@@ -39,7 +39,10 @@ pub fn read(request: &Request, form: &Form) -> Result<UnverifiedClient, ClientAu
         (Some((basic_id, _)), Some(id), None) if basic_id != id => {
             Err(ClientAuthError::Malformed("client_id differs from the one in Authorization"))
         }
-        (Some((id, secret)), _, None) => Ok(UnverifiedClient { id, secret: Some(secret), by_basic: true }),
+        // Some clients that have no secret send an empty one.
+        (Some((id, secret)), _, None) => {
+            Ok(UnverifiedClient { id, secret: Some(secret).filter(|text| !text.is_empty()), by_basic: true })
+        }
         (None, Some(id), secret) => {
             Ok(UnverifiedClient { id: id.to_owned(), secret: secret.map(str::to_owned), by_basic: false })
         }

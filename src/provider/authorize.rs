@@ -85,7 +85,8 @@ pub async fn authorize<P: Platform>(
         Err(error) => return Ok(Step::client_error(&site, request, asked, error)),
     };
     // (4)
-    let session = cookie::value(request, cookie::SESSION).filter(|_| asked.prompt != Prompt::Login);
+    let session = cookie::value(request, cookie::SESSION)
+        .filter(|_| !matches!(asked.prompt, Prompt::Login | Prompt::Consent));
     if let Some(token) = session {
         let code = SecretText::from_random(cx.platform.random());
         let statement = of_session(cx, &site, &code, Asked::Request(&asked), token, &asked.client_id);

@@ -1,6 +1,8 @@
-//! `POST /revoke` (RFC 7009): a client gives a token back. Unknown tokens, and those of others, are 200 as well.
+//! `POST /revoke` (RFC 7009): a client gives a token back. Unknown tokens, and those of others, are 200 as well. The body
+//! says nothing, but some clients fail where it is no JSON, and give back the first of their tokens only.
 
-use http::{StatusCode, header};
+use http::StatusCode;
+use serde_json::json;
 
 use super::{error::EndpointError, prove::prove};
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
 /// Answers a revocation.
 pub async fn revoke<P: Platform>(cx: Context<'_, P>, site: &Site, request: &Request) -> Reply {
     match end(cx, site, request).await {
-        Ok(()) => Reply::new(StatusCode::OK).with(header::CACHE_CONTROL, "no-store"),
+        Ok(()) => Reply::json(StatusCode::OK, &json!({})),
         Err(error) => error.into_reply(cx, "revoke"),
     }
 }

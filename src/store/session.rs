@@ -145,7 +145,7 @@ pub fn issue_code(account: &AccountId, new: &NewCode<'_>, now: UnixMillis) -> St
         Of::Cookie(token) => (
             "JOIN sessions s INDEXED BY sessions_by_token ON s.account = ?1 AND s.token_digest = ?6",
             "s.auth_time >= ?3 - 1000 * coalesce(a.r ->> 'max_age', 1e12) \
-             AND a.r ->> 'prompt' <> 'login' AND a.r -> 'link' IS NULL \
+             AND a.r ->> 'prompt' NOT IN ('login', 'consent') AND a.r -> 'link' IS NULL \
              AND coalesce(u.email = a.r ->> 'email_hint' COLLATE NOCASE, 1)",
             (&token.digest()).into(),
         ),

@@ -1,7 +1,7 @@
 //! Pages that a customer sees: Japanese first, complete English by `ui_locales` or `Accept-Language`, plain HTML under a
 //! strict policy. What a page repeats of anybody's words is escaped here and nowhere else.
 
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 
 use super::Reply;
 pub use super::language::{Language, Text};
@@ -57,6 +57,10 @@ pub struct Page<'a> {
     detail: Option<&'a str>,
 }
 
+/// Keeps our pages and those that opened them out of reach of each other (HTML, "cross-origin opener policies"). Redirects
+/// and pages that go on by themselves do without: a shop that logs in by a popup would lose it.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
 /// Nothing from elsewhere, no script, no frame.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
     base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
@@ -103,7 +107,7 @@ impl<'a> Page<'a> {
     #[must_use]
     pub fn into_reply(self, language: Language) -> Reply {
         let reply = html(self.status, CONTENT_SECURITY_POLICY, self.html(language));
-        reply.with(header::VARY, "Accept-Language")
+        reply.with(header::VARY, "Accept-Language").with(OPENER_POLICY, "same-origin")
     }
 
     fn html(&self, language: Language) -> String {

@@ -8,7 +8,7 @@ use enishi_world::{
     ACCOUNT, Fault, LINE, Point,
     line_simulator::{self, AutoLogin, FaultKind, NewUser},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::json;
 
 use crate::support::{Browser, Consent, LINE_TOKEN, Stage, query, webhook, without};
@@ -61,6 +61,34 @@ fn a_customer_who_cancels_returns_to_the_shop_with_access_denied() {
     assert_eq!(back("error").as_deref(), Some("access_denied"));
     assert_eq!(back("code"), None);
     assert_eq!(stage.count("sessions"), 0);
+}
+
+#[test]
+fn a_login_by_popup_does_not_lose_the_shop_that_opened_it() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let policy = HeaderName::from_static("cross-origin-opener-policy");
+    let login = stage.shop.begin("1");
+    let started = browser.go(&login.url);
+    let arrived = browser.go(&browser.at_line(&started.location.clone().unwrap(), Consent::Plain));
+    let posted = browser.go(&stage.shop.begin("2").with("response_mode", "form_post").url);
+    for on_the_way in [started, arrived, posted] {
+        assert_eq!(on_the_way.header(&policy), None);
+    }
+    assert_eq!(browser.go(&stage.shop.logout_url(&[])).header(&policy), Some("same-origin"));
+}
+
+#[test]
+fn prompt_consent_asks_at_line_again_although_there_is_a_session() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    browser.log_in(shop, &shop.begin("1"), Consent::Plain);
+    let login = shop.begin("2").with("prompt", "consent");
+    let started = browser.go(&login.url).location.unwrap();
+    assert_eq!(query(&started)("prompt").as_deref(), Some("consent"));
+    let back = browser.go(&browser.at_line(&started, Consent::Cancelled)).location.unwrap();
+    assert_eq!(shop.answer(&login, &back)("error").as_deref(), Some("access_denied"), "it was asked");
 }
 
 #[test]

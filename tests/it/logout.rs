@@ -169,6 +169,7 @@ fn a_client_that_registered_is_told_by_a_logout_token_that_the_session_has_ended
     browser.go(&shop.logout_url(&[("id_token_hint", hint(&tokens))]));
     world.run_queues();
     let [token] = logout_tokens(&stage).try_into().unwrap();
+    assert!(world.shop_calls()[0].headers[header::USER_AGENT].to_str().unwrap().starts_with("Enishi/"));
     assert_eq!(header_of(&token)["typ"], "logout+jwt");
     let told = shop.signed(world, &token);
     assert_eq!((&told["sid"], &told["sub"]), (&claims["sid"], &claims["sub"]));

@@ -1,5 +1,6 @@
 //! `/token` and `/revoke`: refresh tokens and their families, LIFF's ID tokens, and the limits against guessing.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use enishi::time::{DAY, HOUR, MINUTE, SECOND};
 use enishi_world::{ACCOUNT, line_simulator::LiffLogin, request};
 use http::{HeaderValue, Method, StatusCode, header};
@@ -165,6 +166,9 @@ fn revoking_a_refresh_token_ends_its_family_and_an_access_token_only_itself() {
     assert!(!lives(text(&second, "access_token")));
     assert_eq!(refusal(&shop.refresh(world, text(&second, "refresh_token"))), invalid_grant());
     assert_eq!(refusal(&shop.call(world, "/revoke", &[])), (400, "invalid_request".to_owned()));
+    let answer = shop.call(world, "/revoke", &[("token", "unknown")]);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json", "some clients read nothing else");
+    assert_eq!(answer.body, b"{}");
 }
 
 #[test]
@@ -314,6 +318,21 @@ fn the_token_endpoint_takes_forms_by_post_and_nothing_else() {
     ] {
         assert_eq!(refusal(&shop.call(world, "/token", &fields)), (400, error.to_owned()), "{fields:?}");
     }
+}
+
+#[test]
+fn a_public_client_that_sends_an_empty_secret_has_none() {
+    let stage = Stage::new(1);
+    let public = stage.client("public", &json!({ "token_endpoint_auth_method": "none" }));
+    let ask = |shop: &Shop| {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
+        let mut asked = form(&format!("{}/token", ACCOUNT.issuer), &fields);
+        let basic = format!("Basic {}", STANDARD.encode(format!("{}:", shop.client_id)));
+        asked.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&basic).unwrap());
+        refusal(&stage.world.answer(asked))
+    };
+    assert_eq!(ask(&public), invalid_grant());
+    assert_eq!(ask(&stage.shop), (401, "invalid_client".to_owned()), "who has a secret must show it");
 }
 
 #[test]

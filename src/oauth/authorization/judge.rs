@@ -164,6 +164,7 @@ fn judge_prompt(prompt: Option<&str>) -> Result<Prompt, AuthorizationError> {
             }
             "none" => asked = Prompt::None,
             "login" | "select_account" => asked = Prompt::Login,
+            "consent" if asked == Prompt::Unspecified => asked = Prompt::Consent,
             _ => {}
         }
     }

@@ -103,6 +103,8 @@ pub enum Prompt {
     None,
     /// A fresh authentication by LINE.
     Login,
+    /// LINE's consent screen, also where it was agreed before.
+    Consent,
 }
 
 /// Why a request is refused, and by which exit.

@@ -115,7 +115,6 @@ fn a_client_proves_itself_in_one_way_the_agreed_one_and_with_a_secret_if_it_has_
             with(&[("client_id", id)]),
             with(&[("client_id", id), ("client_secret", "")]),
             basic(&url, id, "", fields),
-            basic(&url, &public.client_id, "", fields),
             basic(&url, &public.client_id, "x", fields),
             with(&[("client_id", &public.client_id), ("client_secret", "x")]),
             basic(&url, &posting.client_id, &posting.client_secret, fields),
