@@ -104,6 +104,23 @@ fn unlinking_ends_the_customers_sessions_and_tokens() {
 }
 
 #[test]
+fn where_the_customers_row_is_gone_no_session_code_or_token_is_left_that_counts() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let (mut browser, _, tokens) = stage.logged_in(shop, "openid profile offline_access");
+    let unspent = shop.begin("2");
+    let unspent_code = shop.code(&unspent, &browser.go(&unspent.url).location.unwrap());
+    world.execute("DELETE FROM line_users");
+    assert_eq!(shop.userinfo(world, tokens["access_token"].as_str().unwrap()).status, 401);
+    let refreshed = shop.refresh(world, tokens["refresh_token"].as_str().unwrap());
+    assert_eq!(json_body(&refreshed)["error"], "invalid_grant");
+    assert_eq!(json_body(&shop.redeem(world, &unspent, &unspent_code))["error"], "invalid_grant");
+    let silent = shop.begin("3").with("prompt", "none");
+    let refused = browser.go(&silent.url).location.unwrap();
+    assert_eq!(shop.answer(&silent, &refused)("error").as_deref(), Some("login_required"));
+}
+
+#[test]
 fn a_look_up_is_answered_by_kv_the_second_time_and_by_d1_for_who_insists() {
     let stage = Stage::new(1);
     let (world, shop) = (&stage.world, &stage.shop);
