@@ -248,7 +248,7 @@ fn forwarded_headers_name_no_host() {
 }
 
 #[test]
-fn every_answer_asks_for_https_and_keeps_other_windows_out() {
+fn every_answer_asks_for_https_and_every_page_keeps_other_windows_out() {
     let stage = Stage::new(1);
     let paths =
         ["/authorize", "/jwks.json", "/token", "/userinfo", "/logout", "/v1/clients", "/healthz", "/x"];
