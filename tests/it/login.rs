@@ -87,6 +87,9 @@ fn prompt_consent_asks_at_line_again_although_there_is_a_session() {
     let login = shop.begin("2").with("prompt", "consent");
     let started = browser.go(&login.url).location.unwrap();
     assert_eq!(query(&started)("prompt").as_deref(), Some("consent"));
+    let pushed = shop.push(world, &shop.begin("3").with("prompt", "consent"), &[]);
+    let opened = browser.go(&shop.opening(&pushed)).location.unwrap();
+    assert_eq!(query(&opened)("prompt").as_deref(), Some("consent"));
     let back = browser.go(&browser.at_line(&started, Consent::Cancelled)).location.unwrap();
     assert_eq!(shop.answer(&login, &back)("error").as_deref(), Some("access_denied"), "it was asked");
 }
