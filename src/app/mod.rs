@@ -69,15 +69,13 @@ pub async fn serve<P: Platform>(cx: Context<'_, P>, request: Request) -> Reply {
 
 async fn answer<P: Platform>(cx: Context<'_, P>, request: &Request, route: Option<Route>) -> Reply {
     let Some(route) = route else {
-        return refuse(
-            request,
-            ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
-        );
+        let error = ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path");
+        return refuse(cx, request, error).await;
     };
     if !route.takes(&request.method) {
         let description = "see Allow for the methods of this path";
         let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", description);
-        return refuse(request, error.with(header::ALLOW, route.allowed()));
+        return refuse(cx, request, error.with(header::ALLOW, route.allowed())).await;
     }
     if request.body.is_none() {
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a request body has at most 2 MB")
@@ -106,10 +104,8 @@ async fn at_site<P: Platform>(cx: Context<'_, P>, request: &Request, route: &Rou
         Ok(None) => {
             let description =
                 "no account has this host name; the operator adds one with PUT /v1/accounts/{host}";
-            return refuse(
-                request,
-                ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", description),
-            );
+            let error = ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", description);
+            return refuse(cx, request, error).await;
         }
         // What touches no store itself is answered with what was last known, rather than lost with D1.
         Err(error) => match cx.memory.last_known(&host).filter(|_| route.endpoint.touches_no_store()) {
@@ -244,7 +240,7 @@ fn unavailable<P: Platform>(
 }
 
 /// The exit of what exists for nobody: JSON, or a page where a browser asks for one outside the API.
-fn refuse(request: &Request, error: ApiError) -> Reply {
+async fn refuse<P: Platform>(cx: Context<'_, P>, request: &Request, error: ApiError) -> Reply {
     let asks_for_a_page =
         request.header(&header::ACCEPT).is_some_and(|accepted| accepted.contains("text/html"));
     let reply = error.into_reply();
@@ -256,7 +252,10 @@ fn refuse(request: &Request, error: ApiError) -> Reply {
         ja: "アドレスをご確認のうえ、ショップに戻ってもう一度お試しください。",
         en: "Please check the address, or go back to the shop and try again.",
     };
-    let page = Page::new(reply.status, title, vec![text]);
+    let host = request.host();
+    let account = config::account_by_host(cx, &host).await.unwrap_or_else(|_| cx.memory.last_known(&host));
+    let home = account.as_ref().and_then(|account| account.home_of(None));
+    let page = Page::new(reply.status, title, vec![text]).way_back(home);
     let page = match reply.reason {
         Some(reason) => page.detail(reason),
         None => page,

@@ -39,7 +39,7 @@ const MAX_MAILED_TO_ADDRESS: i64 = 9;
 /// How often one code may be tried.
 const MAX_TRIES: i64 = 5;
 
-/// Has a first code mailed, unless one is under way, and asks for it.
+/// Has a code mailed, unless one is under way to this address, and asks for it.
 pub(super) async fn ask<P: Platform>(
     cx: Context<'_, P>,
     finish: &Finish<'_>,
@@ -50,16 +50,13 @@ pub(super) async fn ask<P: Platform>(
 ) -> Result<Reply, PlatformError> {
     let repeated = Form::of_body(request).unwrap_or_default();
     let choice = repeated.value("choice");
-    let mailed = match choice {
-        Some("verify") => Mailed::Before,
-        _ => mail(cx, finish, subject, request, address, choice == Some("resend")).await?,
-    };
+    let mailed = mail(cx, finish, subject, request, address, choice == Some("resend")).await?;
     let note = match (choice, &mailed) {
-        (Some("verify"), _) => Some(Text {
+        (Some("verify"), Mailed::Before) => Some(Text {
             ja: "確認コードが正しくないか、期限が切れています。もう一度入力するか、再送してください。",
             en: "The code is not correct, or its time is over. Try again, or have a new one sent.",
         }),
-        (Some("resend"), Mailed::Now) => Some(Text {
+        (Some("verify" | "resend"), Mailed::Now) => Some(Text {
             ja: "新しい確認コードをお送りします。前のコードは使えません。",
             en: "A new code is on its way. The one before does not count any more.",
         }),
@@ -85,7 +82,8 @@ enum Mailed {
     TooOften,
 }
 
-/// Draws a code and owes the shop the event, in one batch, unless there were enough.
+/// Draws a code and owes the shop the event, in one batch, unless there were enough. Where a code is under way, a new one
+/// takes its place if it is asked for `again`, or if the address has changed since.
 async fn mail<P: Platform>(
     cx: Context<'_, P>,
     finish: &Finish<'_>,
@@ -96,26 +94,23 @@ async fn mail<P: Platform>(
 ) -> Result<Mailed, PlatformError> {
     let (account, attempt, now) = (&finish.site.account, finish.attempt, cx.platform.now());
     let code = six_digits(cx.platform.random());
-    let on_conflict = if again {
-        "DO UPDATE SET email = excluded.email, code_digest = excluded.code_digest, mailed = mailed + 1, tries = 0, \
-           expires_at = excluded.expires_at WHERE mailed < ?6"
-    } else {
-        "DO NOTHING"
-    };
-    let keep = Statement::compiled(format!(
+    let keep = Statement::new(
         "INSERT INTO email_codes (account, attempt, email, code_digest, mailed, tries, expires_at) \
          SELECT ?1, ?2, ?3, ?4, 1, 0, ?5 \
          WHERE ?6 AND (SELECT coalesce(sum(mailed), 0) FROM email_codes INDEXED BY email_codes_by_address \
            WHERE account = ?1 AND email = ?3) < ?7 \
-         ON CONFLICT (account, attempt) {on_conflict}"
-    ))
+         ON CONFLICT (account, attempt) DO UPDATE SET email = excluded.email, code_digest = excluded.code_digest, \
+           mailed = mailed + 1, tries = 0, proven = 0, expires_at = excluded.expires_at \
+           WHERE mailed < ?6 AND (?8 OR email <> excluded.email)",
+    )
     .bind(&account.id)
     .bind(&attempt.id)
     .bind(address)
     .bind(&digest(cx, &attempt.id, &code))
     .bind(now + LIFETIME)
     .bind(MAX_MAILED)
-    .bind(MAX_MAILED_TO_ADDRESS);
+    .bind(MAX_MAILED_TO_ADDRESS)
+    .bind(again);
     let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
     let data = json!({
         "sub": subject, "client_id": attempt.request.client_id, "email": address, "code": code,

@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 
 use super::{attempt, state::State};
 use crate::{
-    config::Site,
+    config::{Client, Site},
     platform::Context,
     time::{MINUTE, SECOND},
     web::{
@@ -64,7 +64,7 @@ pub(super) fn page<P>(
 pub fn retry(site: &Site, request: &Request, form: &Form) -> Reply {
     let client = form.value("client_id").and_then(|id| site.account.client(id));
     let Some(client) = client.or_else(|| site.account.clients.first()) else {
-        return no_cookies(request).because("no_client");
+        return no_cookies(site, request, None).because("no_client");
     };
     if form.value("checked").is_none() {
         // (1)
@@ -77,16 +77,17 @@ pub fn retry(site: &Site, request: &Request, form: &Form) -> Reply {
         Reply::found(&client.login_start(&site.issuer, None))
     } else {
         // (3)
-        no_cookies(request)
+        no_cookies(site, request, Some(client))
     }
 }
 
-fn no_cookies(request: &Request) -> Reply {
+fn no_cookies(site: &Site, request: &Request, client: Option<&Client>) -> Reply {
     let title = Text { ja: "Cookieを有効にしてください", en: "Please allow cookies" };
     let paragraphs = vec![Text {
         ja: "このブラウザではCookieが無効になっているため、ログインできません。ブラウザの設定でCookieを有効にするか、通常のブラウザ(SafariやChrome)でショップを開き直してください。",
         en: "This browser does not keep cookies, so we cannot log you in. Allow cookies in its settings, or open the shop in your usual browser (Safari or Chrome).",
     }];
     let page = Page::new(StatusCode::BAD_REQUEST, title, paragraphs);
+    let page = page.way_back(site.account.home_of(client));
     page.into_reply(Language::of(request)).because("cookies_off")
 }

@@ -1,7 +1,7 @@
 //! Statements of `docs/CONFORMANCE.md` that no other journey proves: pages and forms, cookies and sessions, headers and
 //! methods.
 
-use enishi::web::Reply;
+use enishi::{time::MINUTE, web::Reply};
 use enishi_world::{ACCOUNT, Fault, Point, request};
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
@@ -18,7 +18,8 @@ fn is_logged_in(browser: &mut Browser<'_>, shop: &Shop) -> bool {
     shop.answer(&silent, &location)("code").is_some()
 }
 
-/// A customer with a session, and the ways to our forms: to link a member, to prove an address, to log out.
+/// A customer with a session, and the ways to our forms: to link a member, to prove an address (both in English), to log
+/// out.
 struct Forms<'a> {
     browser: Browser<'a>,
     shop: Shop,
@@ -38,8 +39,17 @@ fn forms(stage: &Stage) -> Forms<'_> {
     let login = shop.begin("1");
     let location = browser.log_in(&shop, &login, Consent::Plain);
     let tokens = json_body(&shop.redeem(&stage.world, &login, &shop.code(&login, &location)));
-    let linking = shop.opening(&shop.push(&stage.world, &shop.begin("2"), &[("member_id", "M1")]));
-    let proving = shop.begin("3").but("scope", Some("openid email")).with("prompt", "login").url;
+    let linking = shop.opening(&shop.push(
+        &stage.world,
+        &shop.begin("2").with("ui_locales", "en"),
+        &[("member_id", "M1")],
+    ));
+    let proving = shop
+        .begin("3")
+        .but("scope", Some("openid email"))
+        .with("prompt", "login")
+        .with("ui_locales", "en")
+        .url;
     let id_token = tokens["id_token"].as_str().unwrap().to_owned();
     Forms { browser, shop, linking, proving, id_token }
 }
@@ -90,10 +100,9 @@ fn is_locked_down(what: &str, headers: &HeaderMap, html: &str) {
     }
 }
 
-#[test]
-fn every_page_is_locked_down() {
-    let stage = Stage::new(1);
-    let Forms { mut browser, shop, linking, proving, id_token } = forms(&stage);
+/// Every page that there is, by what has happened.
+fn pages(stage: &Stage) -> Vec<(&'static str, HeaderMap, String)> {
+    let Forms { mut browser, shop, linking, proving, id_token } = forms(stage);
     let consent = browser.arrive(&linking, Consent::Plain);
     let email = browser.arrive(&proving, Consent::Plain);
     let (go, world) =
@@ -120,9 +129,6 @@ fn every_page_is_locked_down() {
         ("logged out", browser.go(&shop.logout_url(&[("id_token_hint", &id_token)]))),
     ];
     pages.extend([("consent", consent), ("prove an address", email)]);
-    for (what, page) in pages {
-        is_locked_down(what, &page.headers, &page.html);
-    }
     let browsing = |method: Method, path: &str| {
         let mut asked = request(method, &format!("{AT}{path}"));
         asked.headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
@@ -130,11 +136,41 @@ fn every_page_is_locked_down() {
     };
     let mut replies =
         vec![("nothing there", browsing(Method::GET, "/x")), ("not so", browsing(Method::GET, "/token"))];
-    world.evict_isolate();
+    world.advance(MINUTE);
     world.fail_next(Point::Database, Fault::Refused, 1);
-    replies.push(("out of order", browsing(Method::GET, "/authorize")));
-    for (what, reply) in replies {
-        is_locked_down(what, &reply.headers, &String::from_utf8_lossy(&reply.body));
+    let out_of_order = browsing(Method::GET, "/authorize");
+    assert_eq!(out_of_order.status, 503);
+    replies.push(("out of order", out_of_order));
+    let replies = replies.into_iter().map(|(what, reply)| (what, reply.headers, reply.body));
+    let pages = pages.into_iter().map(|(what, page)| (what, page.headers, page.html));
+    pages
+        .chain(replies.map(|(what, headers, body)| (what, headers, String::from_utf8(body).unwrap())))
+        .collect()
+}
+
+#[test]
+fn ui_locales_holds_on_our_pages_after_lines_as_well() {
+    let stage = Stage::new(1);
+    let Forms { mut browser, linking, proving, .. } = forms(&stage);
+    let email = browser.arrive(&proving, Consent::Plain);
+    let asked_again = browser.choose(&email, &[("choice", "verify"), ("code", "x")]);
+    for page in [browser.arrive(&linking, Consent::Plain), email, asked_again] {
+        assert!(page.html.contains("<html lang=\"en\">"), "{}", page.html);
+    }
+}
+
+#[test]
+fn every_page_is_locked_down() {
+    for (what, headers, html) in pages(&Stage::new(1)) {
+        is_locked_down(what, &headers, &html);
+    }
+}
+
+#[test]
+fn every_page_leads_on() {
+    for (what, _, html) in pages(&Stage::new(1)) {
+        let leads_on = ["data-testid=\"go-on\" href=\"http", "<form "].iter().any(|way| html.contains(way));
+        assert!(leads_on, "{what}: {html}");
     }
 }
 

@@ -50,3 +50,10 @@ test("a method that nobody knows is 405 and not taken for another", async () => 
   assert.equal(status, 405);
   assert.equal(headers.allow, "GET, POST, HEAD");
 });
+
+test("files that no code of ours answers ask for https and forbid sniffing too", async () => {
+  const { status, headers } = await raw("GET", "/enishi.css", {});
+  assert.equal(status, 200);
+  assert.equal(headers["x-content-type-options"], "nosniff");
+  assert.equal(headers["strict-transport-security"], "max-age=31536000");
+});

@@ -82,6 +82,15 @@ fn a_client_that_trusts_line_says_so_in_the_audit_log_and_speaks_for_itself_alon
     }
     let log = world.query("SELECT actor, action, detail FROM audit_log WHERE detail LIKE '%trust_line%'");
     assert_eq!((log.len(), &log[0]["action"]), (1, &"client.post".into()));
+    let path = format!("/v1/clients/{}", stage.shop.client_id);
+    let change = json!({ "email_verification": "trust_line" });
+    assert_eq!(stage.api(&stage.shop, Method::PATCH, &path, Some(&change)).0, 200);
+    let log = world.query("SELECT detail FROM audit_log WHERE action = 'client.patch'");
+    let detail: Value = serde_json::from_str(log[0]["detail"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&detail["client_id"], &detail["email_verification"]),
+        (&json!(stage.shop.client_id), &"trust_line".into())
+    );
 }
 
 #[test]
@@ -141,6 +150,31 @@ fn an_address_that_changes_at_line_is_to_be_proven_anew() {
     world.line().set_email(&user, Some("new@mail.example".into())).unwrap();
     let again = Browser::of(world, &user).arrive(&begin(&shop).with("prompt", "login").url, Consent::Plain);
     assert!(again.html.contains("new@mail.example"), "{}", again.html);
+}
+
+#[test]
+fn a_code_proves_the_address_that_it_was_mailed_to_and_no_later_one() {
+    let stage = Stage::new(1);
+    let (world, (shop, _)) = (&stage.world, proving(&stage));
+    let user = stage.person_at("花子", ADDRESS);
+    let mut browser = Browser::of(world, &user);
+    let login = begin(&shop);
+    let page = browser.arrive(&login.url, Consent::Plain);
+    let first = mailed_code(&stage);
+    world.line().set_email(&user, Some("new@mail.example".into())).unwrap();
+    Browser::of(world, &user).arrive(&begin(&shop).url, Consent::Plain);
+    let tried = browser.choose(&page, &[("choice", "verify"), ("code", &first)]);
+    assert_eq!(tried.button(), None);
+    assert_eq!(stage.count("line_users WHERE email_verified_at IS NOT NULL"), 0);
+
+    let (_, event) = event(&stage);
+    assert_eq!(event["data"]["email"], "new@mail.example");
+    let code = event["data"]["code"].as_str().unwrap();
+    let refused = browser.choose(&tried, &[("choice", "verify"), ("code", &wrong(code))]);
+    assert_eq!(refused.button(), None, "what was proven is another address");
+    let back = browser.choose(&tried, &[("choice", "verify"), ("code", code)]).button().unwrap();
+    let claims = shop.claims(world, &login, &shop.code(&login, &back));
+    assert_eq!((&claims["email"], &claims["email_verified"]), (&"new@mail.example".into(), &true.into()));
 }
 
 #[test]

@@ -95,6 +95,62 @@ fn prompt_consent_asks_at_line_again_although_there_is_a_session() {
 }
 
 #[test]
+fn with_max_age_auth_time_is_when_line_authenticated_and_not_when_the_customer_came_back() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let login = shop.begin("1").with("max_age", "60");
+    let started = browser.go(&login.url).location.unwrap();
+    let callback = browser.at_line(&started, Consent::Plain);
+    let authenticated = world.now().seconds();
+    world.advance(20 * SECOND);
+    let back = browser.go(&callback).location.unwrap();
+    let claims = shop.claims(world, &login, &shop.code(&login, &back));
+    assert_eq!(claims["auth_time"], json!(authenticated));
+}
+
+#[test]
+fn an_id_token_that_line_signed_for_another_attempt_logs_nobody_in() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let login = stage.shop.begin("1");
+    let started = browser.go(&login.url).location.unwrap();
+    let nonce = query(&started)("nonce").unwrap();
+    let callback = browser.at_line(&started.replace(&nonce, &"x".repeat(nonce.len())), Consent::Plain);
+    let back = browser.go(&callback).location.unwrap();
+    assert_eq!(stage.shop.answer(&login, &back)("error").as_deref(), Some("server_error"));
+    assert_eq!(stage.count("sessions"), 0);
+}
+
+#[test]
+fn ui_locales_is_the_language_of_lines_pages_as_well() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    for (asked, told) in [("fr en ja", "en"), ("ja-JP", "ja")] {
+        let started = browser.go(&stage.shop.begin("1").with("ui_locales", asked).url).location.unwrap();
+        assert_eq!(query(&started)("ui_locales").as_deref(), Some(told), "{asked}");
+    }
+    let started = browser.go(&stage.shop.begin("1").url).location.unwrap();
+    assert_eq!(query(&started)("ui_locales"), None);
+}
+
+#[test]
+fn a_session_of_another_address_than_login_hint_names_does_not_count() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let mut browser = Browser::of(world, &stage.person_at("花子", "hanako@mail.example"));
+    browser.log_in(shop, &shop.begin("1").but("scope", Some("openid email")), Consent::Plain);
+    let mut ask = |hint: &str| {
+        let silent = shop.begin("2").with("prompt", "none").with("login_hint", hint);
+        let back = browser.go(&silent.url).location.unwrap();
+        shop.answer(&silent, &back)("error")
+    };
+    assert_eq!(ask("Hanako@mail.example"), None, "case does not count");
+    assert_eq!(ask("090-0000-0000"), None, "what is no address does not count");
+    assert_eq!(ask("taro@mail.example").as_deref(), Some("login_required"));
+}
+
+#[test]
 fn a_state_that_is_not_ours_leads_to_the_retry_page_and_to_no_code() {
     let stage = Stage::new(1);
     let mut browser = Browser::of(&stage.world, &stage.person("花子"));
@@ -330,6 +386,8 @@ fn prompt_login_and_an_old_session_go_to_line_again() {
     let mut browser = Browser::of(world, &stage.person("花子"));
     browser.log_in(shop, &shop.begin("1"), Consent::Plain);
     let asked = browser.go(&shop.begin("2").with("prompt", "login").url).location.unwrap();
+    assert_eq!(query(&asked)("prompt").as_deref(), Some("login"));
+    let asked = browser.go(&shop.begin("2").with("prompt", "select_account").url).location.unwrap();
     assert_eq!(query(&asked)("prompt").as_deref(), Some("login"));
     world.advance(HOUR);
     let asked = browser.go(&shop.begin("3").with("max_age", "60").url).location.unwrap();

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::support::{Browser, Consent, Shop, Stage, claims_of, header_of};
+use crate::support::{Browser, Consent, Shop, Stage, claims_of, header_of, json_body};
 
 const TOLD_AT: &str = "http://127.0.0.1:8789/told";
 
@@ -177,6 +177,33 @@ fn a_client_that_registered_is_told_by_a_logout_token_that_the_session_has_ended
     assert!(told.get("nonce").is_none() && !told["jti"].as_str().unwrap().is_empty());
     assert!(told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap() <= 120);
     assert_eq!(stage.count("outbox"), 0);
+}
+
+#[test]
+fn a_logout_at_one_shop_ends_the_session_at_every_shop_that_shares_it() {
+    let stage = Stage::new(1);
+    let (world, told) = (&stage.world, told(&stage));
+    for leaving in ["a", "z"] {
+        let shop = stage.client(leaving, &json!({ "refresh_tokens": "always" }));
+        let (mut browser, _, tokens) = stage.logged_in(&shop, "openid");
+        let login = told.begin(leaving);
+        let location = browser.go(&login.url).location.unwrap();
+        let shared = json_body(&told.redeem(world, &login, &told.code(&login, &location)));
+        let sid = &told.verified(world, &login, &shared)["sid"];
+        assert_eq!(*sid, claims_of(hint(&tokens))["sid"], "one session");
+
+        browser.go(&shop.logout_url(&[("id_token_hint", hint(&tokens))]));
+        world.run_queues();
+        for (of, tokens) in [(&shop, &tokens), (&told, &shared)] {
+            let text = |name: &str| tokens[name].as_str().unwrap();
+            assert_eq!(of.userinfo(world, text("access_token")).status, 401);
+            let refused = of.refresh(world, text("refresh_token"));
+            assert_eq!(json_body(&refused)["error"], "invalid_grant");
+        }
+        let notice = claims_of(logout_tokens(&stage).last().unwrap());
+        assert_eq!((&notice["aud"], &notice["sid"]), (&json!(told.client_id), sid));
+    }
+    assert_eq!(logout_tokens(&stage).len(), 2);
 }
 
 #[test]

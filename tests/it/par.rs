@@ -35,6 +35,23 @@ fn a_session_answers_a_pushed_request_without_a_visit_to_line() {
 }
 
 #[test]
+fn a_session_in_another_browser_does_not_spend_a_request_that_is_open() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let (mut other, _, _) = stage.logged_in(shop, "openid");
+    let login = shop.begin("2");
+    let pushed = shop.push(world, &login, &[]);
+    let mut browser = Browser::of(world, &stage.person("次郎"));
+    let started = browser.go(&shop.opening(&pushed)).location.unwrap();
+    let codes = stage.count("codes");
+    let late = other.go(&shop.opening(&pushed));
+    assert_eq!((late.status, late.location), (400, None));
+    assert_eq!((stage.count("codes"), stage.count("pushed_requests WHERE spent_by IS NOT NULL")), (codes, 0));
+    let location = browser.go(&browser.at_line(&started, Consent::Plain)).location.unwrap();
+    assert_eq!(shop.claims(world, &login, &shop.code(&login, &location))["name"], "次郎");
+}
+
+#[test]
 fn a_pushed_request_waits_a_minute_and_belongs_to_its_client() {
     let stage = Stage::new(1);
     let (world, shop) = (&stage.world, &stage.shop);

@@ -130,6 +130,8 @@ fn everything_else_that_is_wrong_goes_back_to_the_client_with_state_and_issuer()
         (login.clone().with("request", "x"), "request_not_supported"),
         (login.clone().with("request_uri", "urn:x"), "request_uri_not_supported"),
         (login.clone().with("prompt", "none login"), "invalid_request"),
+        (login.clone().with("response_mode", "fragment"), "invalid_request"),
+        (login.clone().with("response_mode", "Query"), "invalid_request"),
     ] {
         let location = browser.go(&wrong.url).location.unwrap();
         assert_eq!(stage.shop.answer(&login, &location)("error").as_deref(), Some(error), "{}", wrong.url);

@@ -51,6 +51,9 @@ fn refreshing_gives_new_tokens_of_the_same_login_and_no_nonce() {
     for same in ["sub", "auth_time", "sid", "amr", "name"] {
         assert_eq!(after[same], before[same], "{same}");
     }
+    for claims in [&before, &after] {
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 600);
+    }
     assert!(after.get("nonce").is_none() && after["iat"].as_i64() > before["iat"].as_i64());
     for new in ["access_token", "refresh_token"] {
         assert_ne!(next[new], first[new]);
@@ -321,6 +324,21 @@ fn the_token_endpoint_takes_forms_by_post_and_nothing_else() {
 }
 
 #[test]
+fn the_line_user_id_is_told_to_who_has_the_scope_line() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let (_, login, tokens) = stage.logged_in(shop, "openid line");
+    let told = [
+        shop.verified(world, &login, &tokens),
+        json_body(&shop.userinfo(world, text(&tokens, "access_token"))),
+    ];
+    let user = &world.query("SELECT line_user_id FROM line_users")[0]["line_user_id"];
+    for claims in told {
+        assert_eq!(&claims["line_user_id"], user);
+    }
+}
+
+#[test]
 fn a_public_client_that_sends_an_empty_secret_has_none() {
     let stage = Stage::new(1);
     let public = stage.client("public", &json!({ "token_endpoint_auth_method": "none" }));
@@ -333,6 +351,23 @@ fn a_public_client_that_sends_an_empty_secret_has_none() {
     };
     assert_eq!(ask(&public), invalid_grant());
     assert_eq!(ask(&stage.shop), (401, "invalid_client".to_owned()), "who has a secret must show it");
+}
+
+#[test]
+fn basic_credentials_are_encoded_as_in_a_form() {
+    let stage = Stage::new(1);
+    let shop = &stage.shop;
+    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
+    for (id, secret) in [
+        (escaped(&shop.client_id), shop.client_secret.clone()),
+        (shop.client_id.clone(), escaped(&shop.client_secret)),
+    ] {
+        let mut request = shop.request("/token", &fields);
+        let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        request.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&basic).unwrap());
+        assert_eq!(refusal(&stage.world.answer(request)), invalid_grant(), "{id}:{secret}");
+    }
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn what_a_code_gave_ends_with_its_second_use_also_half_a_minute_later_and_howeve
         let tokens = json_body(&shop.redeem(world, &login, &code));
         let renewed = json_body(&shop.refresh(world, &text(&tokens, "refresh_token")));
         world.advance(wait);
+        world.tick();
         assert_eq!(error_of(&shop.redeem(world, &login, &code)), (400, "invalid_grant".to_owned()));
         for tokens in [&tokens, &renewed] {
             assert_eq!(shop.userinfo(world, &text(tokens, "access_token")).status, 401, "{wait}");

@@ -2,6 +2,7 @@
 //! registered, for whatever purpose.
 
 use enishi::web::Reply;
+use enishi_world::OTHER_ACCOUNT;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::{
     payloads::{CALLBACK, HOME, is_plain, payloads},
     with_bearer,
 };
-use crate::support::{Stage, json_body};
+use crate::support::{Shop, Stage, json_body};
 
 /// A client that could be registered, but for one field.
 fn with(field: &str, value: Value) -> Value {
@@ -186,6 +187,34 @@ fn a_client_of_doubtful_kind_is_not_registered() {
         stage.api(&stage.shop, Method::GET, "/v1/clients", None).1["clients"].as_array().unwrap().len(),
         1
     );
+}
+
+#[test]
+fn a_deployed_account_calls_no_address_inside_a_network() {
+    let stage = Stage::new(1);
+    let put = |told: &str| {
+        let mut body = Shop::of(OTHER_ACCOUNT, "1").account_body();
+        body["clients"] = json!([{
+            "client_id": "storefront-1", "client_secret": "client-secret-of-the-storefront-1", "name": "店",
+            "redirect_uris": [CALLBACK], "backchannel_logout_uri": told,
+        }]);
+        stage.put_account("line.example.jp", &body)
+    };
+    for told in [
+        "https://10.0.0.1/",
+        "https://169.254.169.254/",
+        "https://[::1]/",
+        "https://0x7f000001/",
+        "https://localhost/",
+        "https://told.localhost/",
+        "https://intranet/",
+    ] {
+        let reply = put(told);
+        assert_eq!(reply.status, 400, "{told}");
+        assert!(json_body(&reply).to_string().contains(told), "{}", json_body(&reply));
+    }
+    let reply = put("https://shop.example/told");
+    assert_eq!(reply.status, 201, "{}", json_body(&reply));
 }
 
 #[test]
