@@ -1,5 +1,5 @@
 /**
- * What must happen once, on D1 in workerd: many requests at the same moment over many connections.
+ * What must happen once, on D1 in workerd, and the limits: many requests at the same moment over many connections.
  */
 
 import assert from "node:assert/strict";
@@ -69,4 +69,14 @@ test("fifty refreshes of one token at once leave one lineage", async () => {
   assert.notEqual(successor, first.refresh_token);
   assert.equal((await refresh(successor)).status, 200, "and it goes on");
   console.log("refreshes in workerd: 50 at once, 1 lineage");
+});
+
+test("whoever guesses a secret is told to wait, and the right client is served", async () => {
+  const guess = () => ask({ client_secret: "guessed", grant_type: "refresh_token", refresh_token: "x" });
+  const answers = await together(30, guess);
+  assert.deepEqual([...answers.keys()].sort(), [401, 429]);
+  const [told] = answers.get(429);
+  assert.ok(Number(told.headers.get("retry-after")) > 0);
+  assert.equal(told.body.error, "too_many_requests");
+  assert.equal((await refresh("x")).body.error, "invalid_grant", "its own secret counts");
 });
