@@ -1,8 +1,8 @@
 //! The keys that sign ID tokens: which one signs now, which are published, and how one follows the other.
 //!
 //! A new key is published 24 h before it signs, and the old one 48 h after, so that no storefront's cache fails. In an
-//! emergency the old keys go at once, and the new one signs as soon as every isolate knows it; in between nothing is
-//! signed, because a signature of the old key must not be believed.
+//! emergency the old keys go at once, and the new one signs as soon as every isolate knows it; in between no isolate that
+//! knows it signs, because a signature of the old key must not be believed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub const TAIL: i64 = 48 * HOUR;
 /// How long a key signs before age replaces it, in milliseconds.
 pub const LIFETIME: i64 = 90 * DAY;
 
-/// How long after an emergency nothing is signed, in milliseconds: twice the configuration's age in an isolate.
+/// How long after an emergency the new key begins, in milliseconds: twice the configuration's age in an isolate.
 pub const EMERGENCY_LEAD: i64 = 120 * SECOND;
 
 /// A key that signs ID tokens, with its public half as it is published.

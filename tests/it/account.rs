@@ -1,11 +1,17 @@
 //! The operator's work: accounts, and that one account is closed to every other.
 
-use enishi::time::{MINUTE, SECOND};
-use enishi_world::{ACCOUNT, OTHER_ACCOUNT, request};
+use enishi::{
+    config::Memory,
+    platform::{Context, LineBases, Settings},
+    secret::{Digest, Keys, Purpose},
+    time::{MINUTE, SECOND},
+    web::Reply,
+};
+use enishi_world::{ACCOUNT, MASTER_KEY, OTHER_ACCOUNT, request};
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Stage, json_body};
+use crate::support::{Browser, Shop, Stage, json_body};
 
 #[test]
 fn only_the_operators_key_makes_accounts() {
@@ -94,14 +100,159 @@ fn what_the_operator_puts_stands_in_the_audit_log_with_the_policies_for_addresse
 #[test]
 fn no_secret_stands_in_the_database_as_it_is() {
     let stage = Stage::new(1);
-    let stored = Value::from(stage.world.query("SELECT config FROM accounts")).to_string();
-    let secrets = [
-        ACCOUNT.login_secret,
-        ACCOUNT.messaging_secret,
-        stage.shop.client_secret.as_str(),
-        stage.shop.api_key.as_str(),
-    ];
-    assert!(secrets.iter().all(|secret| !stored.contains(secret)));
+    let (world, shop) = (&stage.world, &stage.shop);
+    let modern = stage.client("modern", &json!({ "id_token_signed_response_alg": "ES256" }));
+    let hooks = json!({ "url": "http://127.0.0.1:8789/hooks" });
+    let endpoint = stage.api(shop, Method::PUT, "/v1/webhook-endpoint", Some(&hooks)).1;
+    let mut digested = vec![shop.api_key.clone(), shop.client_secret.clone(), modern.client_secret.clone()];
+    for client in [shop, &modern] {
+        let login = client.begin("1").but("scope", Some("openid offline_access"));
+        let mut browser = Browser::of(world, &stage.person("花子"));
+        let [spent, open] = [(); 2].map(|()| {
+            let location = browser.log_in(client, &login, crate::support::Consent::Plain);
+            client.code(&login, &location)
+        });
+        let first = json_body(&client.redeem(world, &login, &spent));
+        let second = json_body(&client.refresh(world, first["refresh_token"].as_str().unwrap()));
+        for tokens in [&first, &second] {
+            for name in ["access_token", "refresh_token"] {
+                digested.push(tokens[name].as_str().unwrap().to_owned());
+            }
+        }
+        let cookies = browser.request(ACCOUNT.issuer).headers[header::COOKIE].to_str().unwrap().to_owned();
+        let session = cookies.split("; ").find_map(|pair| pair.strip_prefix("__Host-enishi-session="));
+        digested.extend([spent, open, session.unwrap().to_owned()]);
+    }
+
+    let stored = everything(&stage);
+    for secret in &digested {
+        assert!(
+            stored.contains(Digest::of(secret.as_bytes()).as_str()) && !stored.contains(secret),
+            "{secret}"
+        );
+    }
+    let webhook_secret = endpoint["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap();
+    let sealed = [ACCOUNT.login_secret, ACCOUNT.messaging_secret, webhook_secret, "\"d\":", "\"p\":"];
+    assert_eq!(sealed.iter().find(|secret| stored.contains(**secret)), None);
+    let keys = world.query(
+        "SELECT value ->> 'sealed_private' AS sealed FROM accounts, json_each(config, '$.signing_keys')",
+    );
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let sealed = key["sealed"].as_str().unwrap();
+        let private = world.settings().keys.open_text(Purpose::SigningKey, sealed).expect("a sealed key");
+        assert!(!stored.contains(private.expose()));
+    }
+}
+
+/// Every text of every table, without the escapes of JSON.
+fn everything(stage: &Stage) -> String {
+    let tables = stage.world.query("SELECT name FROM sqlite_master WHERE type = 'table'");
+    let rows = tables.iter().flat_map(|table| {
+        let name = table["name"].as_str().unwrap();
+        stage.world.query(&format!("SELECT * FROM \"{name}\""))
+    });
+    let text: Vec<String> = rows.map(|row| row.to_string().replace('\\', "")).collect();
+    text.join("\n")
+}
+
+#[test]
+fn of_two_who_make_an_account_at_once_one_does_and_its_keys_sign() {
+    let mut refused = 0;
+    for seed in 1..9 {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, Shop::of(OTHER_ACCOUNT, "1"));
+        let put = stage.account_request(OTHER_ACCOUNT.host, &shop.account_body());
+        let replies = world.together([put.clone(), put].map(|request| world.serve(request)));
+        let is_there =
+            |id: &Value| stage.count(&format!("accounts WHERE id = '{}'", id.as_str().unwrap())) == 1;
+        refused += told(replies.into_iter().flatten(), &[200, 201], |made| {
+            assert!(is_there(&made["id"]), "seed {seed}: {made}");
+        });
+        assert_eq!(stage.count("accounts"), 2, "seed {seed}");
+        let (_, login, tokens) = stage.logged_in(&shop, "openid");
+        shop.verified(world, &login, &tokens);
+        let keys = json_body(&world.get(&format!("{}/jwks.json", OTHER_ACCOUNT.issuer)));
+        assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "seed {seed}");
+    }
+    assert!(refused > 0, "the seeds bring none together");
+}
+
+#[test]
+fn of_two_changes_to_an_account_at_once_none_is_lost_that_was_confirmed() {
+    let mut refused = 0;
+    for seed in 1..9 {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, &stage.shop);
+        let client = json!({ "name": "店", "redirect_uris": ["http://127.0.0.1:8789/new/callback"] });
+        let requests = [
+            shop.api_request(Method::POST, "/v1/clients", Some(&client)),
+            shop.api_request(Method::POST, "/v1/clients", Some(&client)),
+            shop.api_request(Method::POST, "/v1/signing-keys/rotate", None),
+        ];
+        let replies = world.together(requests.map(|request| world.serve(request)));
+        let (_, clients) = stage.api(shop, Method::GET, "/v1/clients", None);
+        let (_, keys) = stage.api(shop, Method::GET, "/v1/signing-keys", None);
+        let stored = format!("{clients}{keys}");
+        refused += told(replies.into_iter().flatten(), &[201], |made| {
+            let id = made["client_id"].as_str().or(made["kids"][0].as_str()).unwrap();
+            assert!(stored.contains(id), "seed {seed}: {made}");
+        });
+    }
+    assert!(refused > 0, "the seeds bring none together");
+}
+
+/// Looks at what each was told who was not refused, and counts who was because of another; at least one was not.
+fn told(replies: impl Iterator<Item = Reply>, confirmed: &[u16], look: impl Fn(&Value)) -> usize {
+    let (made, refused): (Vec<_>, Vec<_>) =
+        replies.partition(|reply| confirmed.contains(&reply.status.as_u16()));
+    assert!(!made.is_empty());
+    for reply in &made {
+        look(&json_body(reply));
+    }
+    for reply in &refused {
+        assert_eq!((reply.status.as_u16(), &json_body(reply)["error"]), (409, &"changed_meanwhile".into()));
+    }
+    refused.len()
+}
+
+#[test]
+fn a_public_host_serves_nothing_while_one_of_lines_addresses_is_a_stand_in() {
+    const PUBLIC: &str = "line.shop.example.jp";
+    let stage = Stage::new(1);
+    let mut body = stage.shop.account_body();
+    for (name, value) in [
+        ("redirect_uris", json!(["https://shop.example.jp/callback"])),
+        ("initiate_login_uri", json!("https://shop.example.jp/login")),
+        ("home_uri", json!("https://shop.example.jp/")),
+    ] {
+        body["clients"][0][name] = value;
+    }
+    let reply = stage.put_account(PUBLIC, &body);
+    assert_eq!(reply.status, 201, "{}", json_body(&reply));
+    let own = LineBases::default;
+    let stand_in = || enishi_world::LINE.to_owned();
+    for (line, is_served) in [
+        (LineBases { access: stand_in(), ..own() }, false),
+        (LineBases { api: stand_in(), ..own() }, false),
+        (LineBases { api_data: stand_in(), ..own() }, false),
+        (own(), true),
+    ] {
+        let settings = Settings { keys: Keys::parse(MASTER_KEY, None).unwrap(), line };
+        for (method, path) in [
+            (Method::GET, "/jwks.json"),
+            (Method::GET, "/authorize"),
+            (Method::POST, "/line/webhook"),
+            (Method::GET, "/v1/clients"),
+        ] {
+            let memory = Memory::default();
+            let context = Context { platform: &stage.world, memory: &memory, settings: &settings };
+            let asked = request(method, &format!("https://{PUBLIC}{path}"));
+            let reply = stage.world.run(enishi::app::serve(context, asked)).unwrap();
+            let is_refused = reply.status == 503 && json_body(&reply)["error"] == "line_base_not_lines";
+            assert_eq!(!is_refused, is_served, "{path}: {}", reply.status);
+        }
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn in_an_emergency_the_old_key_is_gone_at_once_and_nothing_is_spent_until_the_ne
 }
 
 #[test]
-fn after_an_emergency_no_isolate_accepts_a_hint_of_the_old_key() {
+fn after_an_emergency_a_hint_of_the_old_key_is_none() {
     let stage = Stage::new(1);
     let shop = stage.client("a", &json!({}));
     let (mut browser, _, tokens) = stage.logged_in(&shop, "openid");
@@ -109,6 +109,49 @@ fn after_an_emergency_no_isolate_accepts_a_hint_of_the_old_key() {
     ]);
     let page = browser.go(&url);
     assert_eq!((page.status, page.location.as_deref()), (200, None), "the customer is asked instead");
+}
+
+#[test]
+fn an_isolate_that_missed_an_emergency_forgets_the_old_keys_within_a_minute_and_signs_with_the_new_ones() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let shops = ["RS256", "ES256"]
+        .map(|algorithm| stage.client(algorithm, &json!({ "id_token_signed_response_alg": algorithm })));
+    let tokens = shops.each_ref().map(|shop| stage.logged_in(shop, "openid offline_access").2);
+    let hints = shops.each_ref().map(|shop| stage.logged_in(shop, "openid").2);
+    world.evict_isolate();
+    let elsewhere = world.isolate();
+    let ask = |request| world.run(enishi::app::serve(world.context(&elsewhere), request)).unwrap();
+    let refreshed = |at: usize| {
+        let token = tokens[at]["refresh_token"].as_str().unwrap();
+        ask(shops[at].request("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]))
+    };
+    let is_believed = |at: usize| {
+        let url = shops[at].logout_url(&[
+            ("id_token_hint", hints[at]["id_token"].as_str().unwrap()),
+            ("post_logout_redirect_uri", &shops[at].home_uri),
+        ]);
+        ask(enishi_world::request(Method::GET, &url)).status == 302
+    };
+    assert!(is_believed(0), "the configuration is read at this moment");
+    world.evict_isolate();
+    let new = rotate(&stage, &json!({ "emergency": true })).1["kids"].clone();
+    assert_eq!(json!(published(&stage)), new);
+    world.advance(MINUTE - SECOND);
+    assert_eq!([is_believed(0), is_believed(1)], [true; 2]);
+    for _ in 60..120 {
+        world.advance(SECOND);
+        for at in 0..2 {
+            assert_eq!((refreshed(at).status.as_u16(), is_believed(at)), (503, false));
+        }
+    }
+    world.advance(SECOND);
+    for at in 0..2 {
+        let tokens = json_body(&refreshed(at));
+        let token = tokens["id_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
+        shops[at].signed(world, token);
+        assert_eq!((&header_of(token)["kid"], is_believed(at)), (&new[at], false));
+    }
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub use shop::{ShopCall, ShopOutcome};
 pub const BEGIN: UnixMillis = UnixMillis(1_767_582_000_000);
 
 /// The master key of every world.
-const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// One deployment of the product and the world around it.
 #[derive(Debug)]

@@ -252,6 +252,16 @@ impl Shop {
         claims
     }
 
+    /// The request of a call by the shop's backend.
+    pub(crate) fn api_request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> enishi::web::Request {
+        super::stage::keyed(method, &format!("{}{path}", self.line.issuer), &self.api_key, body, &[])
+    }
+
     /// `GET /userinfo`.
     pub(crate) fn userinfo(&self, world: &World, access_token: &str) -> Reply {
         let mut request = request(Method::GET, &format!("{}/userinfo", self.line.issuer));

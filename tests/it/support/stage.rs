@@ -39,9 +39,14 @@ impl Stage {
 
     /// `PUT /v1/accounts/{host}` as the operator.
     pub(crate) fn put_account(&self, host: &str, body: &Value) -> Reply {
+        self.world.answer(self.account_request(host, body))
+    }
+
+    /// The request of `PUT /v1/accounts/{host}`.
+    pub(crate) fn account_request(&self, host: &str, body: &Value) -> Request {
         let key = self.world.settings().keys.operator_key();
         let url = format!("{}/v1/accounts/{host}", ACCOUNT.issuer);
-        self.send(Method::PUT, &url, key.expose(), Some(body), &[])
+        keyed(Method::PUT, &url, key.expose(), Some(body), &[])
     }
 
     /// `POST /v1/clients`: another client of the first shop, at a redirect URI of its own.
@@ -87,27 +92,8 @@ impl Stage {
         headers: &[(&'static str, &str)],
     ) -> (u16, Value) {
         let url = format!("{}{path}", shop.line.issuer);
-        let reply = self.send(method, &url, &shop.api_key, body, headers);
+        let reply = self.world.answer(keyed(method, &url, &shop.api_key, body, headers));
         (reply.status.as_u16(), json_body(&reply))
-    }
-
-    fn send(
-        &self,
-        method: Method,
-        url: &str,
-        key: &str,
-        body: Option<&Value>,
-        headers: &[(&'static str, &str)],
-    ) -> Reply {
-        let mut request = request(method, url);
-        let bearer = format!("Bearer {key}");
-        let json = body.map(|_| ("content-type", "application/json"));
-        let all = [("authorization", bearer.as_str())].into_iter().chain(json).chain(headers.iter().copied());
-        for (name, value) in all {
-            request.headers.insert(name, HeaderValue::from_str(value).unwrap());
-        }
-        request.body = Some(body.map(Value::to_string).unwrap_or_default().into_bytes());
-        self.world.answer(request)
     }
 
     /// Somebody with LINE on the phone.
@@ -253,6 +239,25 @@ impl Drop for Stage {
         );
         assert_eq!(self.world.lost_messages(), 0, "dead letters that nobody kept");
     }
+}
+
+/// A request with a key, and a body of JSON where there is one.
+pub(super) fn keyed(
+    method: Method,
+    url: &str,
+    key: &str,
+    body: Option<&Value>,
+    headers: &[(&'static str, &str)],
+) -> Request {
+    let mut request = request(method, url);
+    let bearer = format!("Bearer {key}");
+    let json = body.map(|_| ("content-type", "application/json"));
+    let all = [("authorization", bearer.as_str())].into_iter().chain(json).chain(headers.iter().copied());
+    for (name, value) in all {
+        request.headers.insert(name, HeaderValue::from_str(value).unwrap());
+    }
+    request.body = Some(body.map(Value::to_string).unwrap_or_default().into_bytes());
+    request
 }
 
 /// A webhook with this body, signed by LINE.
