@@ -76,7 +76,9 @@ export async function assertSigned(idToken) {
   const jwk = (await keys()).find((key) => key.kid === kid);
   assert.ok(jwk, `the key ${kid} is not published`);
   const [header, payload, signature] = idToken.split(".");
-  const key = SCHEMES[jwk.alg](createPublicKey({ key: jwk, format: "jwk" }));
+  const published = createPublicKey({ key: jwk, format: "jwk" });
+  if (jwk.alg === "RS256") assert.equal(published.asymmetricKeyDetails.modulusLength, 2048);
+  const key = SCHEMES[jwk.alg](published);
   const signed = verify("sha256", `${header}.${payload}`, key, Buffer.from(signature, "base64url"));
   assert.ok(signed, `not signed by ${kid}: ${JSON.stringify(claimsOf(idToken))}`);
   return kid;
