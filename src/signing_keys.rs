@@ -75,7 +75,7 @@ async fn replace<P: Platform>(
     now: UnixMillis,
 ) -> Result<Vec<String>, PlatformError> {
     let mut kids = Vec::new();
-    for algorithm in [SignatureAlgorithm::Rs256, SignatureAlgorithm::Es256] {
+    for algorithm in SignatureAlgorithm::ALL {
         if !draft.stored.signing_keys.iter().any(|key| key.algorithm == algorithm) {
             continue;
         }

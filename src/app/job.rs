@@ -36,32 +36,28 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
             Ok(Job::Outbox { account, id }) => owed.push((index, outbound::Owed { account, id })),
             Err(error) => {
                 let buried = bury(cx, "unreadable_job", &error.to_string(), body).await;
-                set(&mut dispositions, index, buried);
+                settle(&mut dispositions, vec![index], vec![buried]);
             }
         }
     }
-    let (places, received): (Vec<usize>, Vec<_>) = received.into_iter().unzip();
-    for (index, disposition) in places.into_iter().zip(webhook::apply(cx, received).await) {
-        set(&mut dispositions, index, disposition);
-    }
+    let (places, received) = received.into_iter().unzip();
+    settle(&mut dispositions, places, webhook::apply(cx, received).await);
     for (index, account, send) in expand {
-        let disposition = send::expand(cx, &account, &send).await;
-        set(&mut dispositions, index, disposition);
+        settle(&mut dispositions, vec![index], vec![send::expand(cx, &account, &send).await]);
     }
-    let (places, due): (Vec<usize>, Vec<_>) = due.into_iter().unzip();
-    for (index, disposition) in places.into_iter().zip(send::deliver(cx, &due).await) {
-        set(&mut dispositions, index, disposition);
-    }
-    let (places, owed): (Vec<usize>, Vec<_>) = owed.into_iter().unzip();
-    for (index, disposition) in places.into_iter().zip(outbound::deliver(cx, &owed).await) {
-        set(&mut dispositions, index, disposition);
-    }
+    let (places, due): (_, Vec<_>) = due.into_iter().unzip();
+    settle(&mut dispositions, places, send::deliver(cx, &due).await);
+    let (places, owed): (_, Vec<_>) = owed.into_iter().unzip();
+    settle(&mut dispositions, places, outbound::deliver(cx, &owed).await);
     dispositions
 }
 
-fn set(dispositions: &mut [Disposition], index: usize, disposition: Disposition) {
-    if let Some(place) = dispositions.get_mut(index) {
-        *place = disposition;
+/// What became of the bodies at these places.
+fn settle(dispositions: &mut [Disposition], places: Vec<usize>, settled: Vec<Disposition>) {
+    for (index, disposition) in places.into_iter().zip(settled) {
+        if let Some(place) = dispositions.get_mut(index) {
+            *place = disposition;
+        }
     }
 }
 

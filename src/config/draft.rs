@@ -50,7 +50,8 @@ impl Draft {
             .ok_or_else(|| PlatformError::Stored("the account has vanished".to_owned()))
     }
 
-    /// Writes it, without keys that are over, with its audit entry; 409 if somebody else wrote meanwhile. This isolate forgets what it knew.
+    /// Writes it, without keys that are over, with its audit entry; 409 if somebody else wrote meanwhile. This isolate
+    /// forgets what it knew.
     pub async fn write<P: Platform>(mut self, cx: Context<'_, P>, change: Change) -> Result<(), ApiError> {
         let now = cx.platform.now();
         self.stored.signing_keys.retain(|key| key.is_published(now));

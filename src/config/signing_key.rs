@@ -113,7 +113,7 @@ pub async fn provide<P: Platform>(
     cx: Context<'_, P>,
     stored: &mut StoredAccount,
 ) -> Result<(), PlatformError> {
-    for algorithm in [SignatureAlgorithm::Rs256, SignatureAlgorithm::Es256] {
+    for algorithm in SignatureAlgorithm::ALL {
         let is_wanted = algorithm == SignatureAlgorithm::default()
             || stored.clients.iter().any(|client| client.id_token_signed_response_alg == algorithm);
         if is_wanted && !stored.signing_keys.iter().any(|key| key.algorithm == algorithm) {
@@ -152,12 +152,9 @@ pub fn in_use(keys: &[SigningKey], algorithm: SignatureAlgorithm, now: UnixMilli
 
 /// The keys that are published at `now`, RS256 first.
 pub fn published(keys: &[SigningKey], now: UnixMillis) -> impl Iterator<Item = &SigningKey> {
-    let of = move |algorithm| {
-        keys.iter().filter(move |key| {
-            key.algorithm == algorithm && key.publish_until.is_none_or(|until| now < until)
-        })
-    };
-    of(SignatureAlgorithm::Rs256).chain(of(SignatureAlgorithm::Es256))
+    let is_published = move |key: &&SigningKey| key.publish_until.is_none_or(|until| now < until);
+    let of = move |algorithm| keys.iter().filter(move |key| key.algorithm == algorithm);
+    SignatureAlgorithm::ALL.into_iter().flat_map(of).filter(is_published)
 }
 
 /// Takes in a key that follows those of the same algorithm: (1) what is over is dropped; (2) in an emergency the others

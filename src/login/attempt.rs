@@ -10,7 +10,7 @@ use crate::{
     secret::{Keys, Purpose, SecretText},
     store::Statement,
     time::{MINUTE, SECOND, UnixMillis},
-    web::{Request, cookie},
+    web::{Request, cookie, language::Language},
 };
 
 /// How long an attempt may take, in milliseconds: LINE's code lives 10 minutes, and customers hesitate.
@@ -82,6 +82,11 @@ impl Attempt {
 
     fn prompts_login(&self) -> bool {
         self.request.prompt == Prompt::Login
+    }
+
+    /// The language of our pages: the client's word, else the browser's.
+    pub(super) fn language(&self, request: &Request) -> Language {
+        self.request.language.unwrap_or_else(|| Language::of(request))
     }
 
     /// Whether its time is over.

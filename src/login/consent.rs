@@ -14,7 +14,7 @@ use crate::{
     store::pushed,
     web::{
         Reply, Request,
-        page::{Choice, Language, Page, PageForm, Text},
+        page::{Choice, Page, PageForm, Text},
     },
 };
 
@@ -54,8 +54,8 @@ pub(super) fn page(
     };
     let paragraphs = vec![Text { ja: &what_ja, en: &what_en }, Text { ja: &why_ja, en: &why_en }, warning];
     let title = Text { ja: "LINEアカウントの連携", en: "Tie your LINE account" };
-    let language = finish.attempt.request.language.unwrap_or_else(|| Language::of(request));
-    Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)
+    let page = Page::new(StatusCode::OK, title, paragraphs).form(form);
+    page.into_reply(finish.attempt.language(request))
 }
 
 /// `POST /line/consent`: (1) a no spends the request; (2) a yes makes the code that carries the link.

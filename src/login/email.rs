@@ -23,7 +23,7 @@ use crate::{
     web::{
         Reply, Request,
         form::Form,
-        page::{Choice, Field, Language, Page, PageForm, Text},
+        page::{Choice, Field, Page, PageForm, Text},
     },
 };
 
@@ -111,10 +111,9 @@ async fn mail<P: Platform>(
     .bind(MAX_MAILED)
     .bind(MAX_MAILED_TO_ADDRESS)
     .bind(again);
-    let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
     let data = json!({
         "sub": subject, "client_id": attempt.request.client_id, "email": address, "code": code,
-        "expires_at": (now + LIFETIME).rfc3339(), "locale": language.tag(),
+        "expires_at": (now + LIFETIME).rfc3339(), "locale": attempt.language(request).tag(),
     });
     let event =
         Event { account: &account.id, kind: "email.code_requested", data, at: now, until: now + LIFETIME };
@@ -180,8 +179,7 @@ const SKIP: Choice<'static> =
 
 fn shown(attempt: &Attempt, request: &Request, paragraphs: Vec<Text<'_>>, form: PageForm<'_>) -> Reply {
     let title = Text { ja: "メールアドレスの確認", en: "Confirm your e-mail address" };
-    let language = attempt.request.language.unwrap_or_else(|| Language::of(request));
-    Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(language)
+    Page::new(StatusCode::OK, title, paragraphs).form(form).into_reply(attempt.language(request))
 }
 
 /// `POST /line/email`: (1) a code that is right verifies the address, if it is still the customer's, and who goes on without

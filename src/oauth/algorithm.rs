@@ -15,6 +15,9 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 2] = [Self::Rs256, Self::Es256];
+
     /// The name in headers and metadata.
     #[must_use]
     pub fn name(self) -> &'static str {

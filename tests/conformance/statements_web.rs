@@ -304,38 +304,3 @@ fn every_answer_asks_for_https_and_every_page_keeps_other_windows_out() {
         assert_eq!(policy, is_page.then_some("same-origin"), "{path}");
     }
 }
-
-#[test]
-fn no_method_is_taken_but_those_that_the_path_names() {
-    let stage = Stage::new(1);
-    let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"];
-    for (path, takes) in [
-        ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS"),
-        ("/jwks.json", "GET, HEAD, OPTIONS"),
-        ("/authorize", "GET, POST, HEAD"),
-        ("/par", "POST"),
-        ("/token", "POST, OPTIONS"),
-        ("/userinfo", "GET, POST, HEAD, OPTIONS"),
-        ("/revoke", "POST, OPTIONS"),
-        ("/logout", "GET, POST, HEAD"),
-        ("/logout/confirm", "POST"),
-        ("/line/callback", "GET, HEAD"),
-        ("/line/consent", "POST"),
-        ("/line/email", "POST"),
-        ("/line/webhook", "POST"),
-    ] {
-        for method in all {
-            let asked = request(Method::from_bytes(method.as_bytes()).unwrap(), &format!("{AT}{path}"));
-            let reply = stage.world.answer(asked);
-            let is_taken = takes.split(", ").any(|name| name == method);
-            assert_eq!(reply.status == 405, !is_taken, "{method} {path}: {}", reply.status);
-            assert!(!reply.status.is_server_error(), "{method} {path}: {}", reply.status);
-            if !is_taken {
-                assert_eq!(reply.headers[header::ALLOW], takes, "{method} {path}");
-            }
-            if method == "HEAD" {
-                assert!(reply.body.is_empty(), "{path}");
-            }
-        }
-    }
-}

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::liff_key::{LiffKey, ServedKeys};
+use crate::config::LoginChannel;
+use crate::people::User;
 
 /// `iss`, whatever the base of the stand-in.
 pub(crate) const ISSUER: &str = "https://access.line.me";
@@ -38,6 +40,26 @@ pub(crate) struct Claims {
     pub(crate) picture: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
+}
+
+impl Claims {
+    /// What a token issued at `now` (Unix milliseconds) tells a channel of a user, by the scopes that it has.
+    pub(crate) fn new(user: &User, channel: &LoginChannel, now: i64, has: impl Fn(&str) -> bool) -> Self {
+        let iat = now.div_euclid(1_000);
+        Self {
+            iss: ISSUER.into(),
+            sub: user.id.to_string(),
+            aud: channel.channel_id.to_string(),
+            exp: iat + LIFETIME_S,
+            iat,
+            auth_time: None,
+            nonce: None,
+            amr: Vec::new(),
+            name: has("profile").then(|| user.name.clone()),
+            picture: has("profile").then(|| user.picture_url()),
+            email: user.email.clone().filter(|_| has("email")),
+        }
+    }
 }
 
 /// Why a token is refused before its claims are looked at.

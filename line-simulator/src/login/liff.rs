@@ -66,20 +66,8 @@ impl Simulator {
         if !login.has("openid") {
             return Err(LiffError::NoOpenId);
         }
-        let iat = now.div_euclid(1_000);
-        let claims = Claims {
-            iss: id_token::ISSUER.into(),
-            sub: user.id.to_string(),
-            aud: channel.channel_id.to_string(),
-            exp: iat + id_token::LIFETIME_S,
-            iat,
-            auth_time: None,
-            nonce: None,
-            amr: login.amr.clone(),
-            name: login.has("profile").then(|| user.name.clone()),
-            picture: login.has("profile").then(|| user.picture_url()),
-            email: user.email.clone().filter(|_| login.has("email") && channel.email_permission),
-        };
+        let has = |scope: &str| login.has(scope) && (scope != "email" || channel.email_permission);
+        let claims = Claims { amr: login.amr.clone(), ..Claims::new(user, channel, now, has) };
         Ok(id_token::encode_es256(&claims, &memory.liff_keys.served(&memory.random).newest))
     }
 

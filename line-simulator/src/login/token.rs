@@ -126,19 +126,11 @@ impl Simulator {
         let has = |name: &str| attempt.scopes.iter().any(|scope| scope == name);
         let channel = self.memory.config.login(&attempt.channel_id).filter(|_| has("openid"))?;
         let user = self.memory.people.get(attempt.user.as_ref()?)?;
-        let iat = self.now.div_euclid(1_000);
         let claims = Claims {
-            iss: id_token::ISSUER.into(),
-            sub: user.id.to_string(),
-            aud: channel.channel_id.to_string(),
-            exp: iat + id_token::LIFETIME_S,
-            iat,
             auth_time: attempt.max_age.map(|_| attempt.auth_time.div_euclid(1_000)),
             nonce: attempt.nonce.clone(),
             amr: vec![attempt.amr.clone()],
-            name: has("profile").then(|| user.name.clone()),
-            picture: has("profile").then(|| user.picture_url()),
-            email: user.email.clone().filter(|_| has("email")),
+            ..Claims::new(user, channel, self.now, has)
         };
         Some(id_token::encode_hs256(&claims, &channel.channel_secret))
     }

@@ -93,6 +93,7 @@ impl Redemption<'_> {
             read(self.account, grant, nonce).bind(&self.code),
         ]
     }
+
     /// A code that was presented in vain, because somebody else had spent it, ends what that somebody received: it leaked
     /// (RFC 6749 section 4.1.2).
     #[must_use]

@@ -92,6 +92,7 @@ impl Refresh<'_> {
         .bind(self.scope.map(Scope::text));
         vec![used, succeeded, issued, read]
     }
+
     /// A token that was presented too late for its successor ends its grant: one of the two who have it is a thief
     /// (RFC 9700 section 4.14).
     #[must_use]

@@ -67,12 +67,7 @@ fn every_path_answers_every_method_sanely() {
                     assert_ne!(reply.status, 405, "{what}");
                 } else {
                     assert_eq!(reply.status, 405, "{what}");
-                    let told = reply.headers[header::ALLOW].to_str().unwrap();
-                    let mut told: Vec<&str> = told.split(", ").collect();
-                    let mut allowed: Vec<&str> = allowed.split(", ").collect();
-                    told.sort_unstable();
-                    allowed.sort_unstable();
-                    assert_eq!(told, allowed, "{what}");
+                    assert_eq!(reply.headers[header::ALLOW], allowed, "{what}");
                 }
                 assert!(reply.status.as_u16() < 500, "{what}: {}", reply.status);
                 assert!(![301, 307, 308].contains(&reply.status.as_u16()), "{what}");
