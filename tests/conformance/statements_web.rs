@@ -11,13 +11,6 @@ use crate::support::{Browser, Consent, Shop, Stage, form, json_body, query};
 
 const AT: &str = ACCOUNT.issuer;
 
-/// Whether this browser has a session that answers the shop.
-fn is_logged_in(browser: &mut Browser<'_>, shop: &Shop) -> bool {
-    let silent = shop.begin("silent").with("prompt", "none");
-    let location = browser.go(&silent.url).location.expect("a redirect");
-    shop.answer(&silent, &location)("code").is_some()
-}
-
 /// A customer with a session, and the ways to our forms: to link a member, to prove an address (both in English), to log
 /// out.
 struct Forms<'a> {
@@ -29,12 +22,7 @@ struct Forms<'a> {
 }
 
 fn forms(stage: &Stage) -> Forms<'_> {
-    const HOOKS: &str = "http://127.0.0.1:8789/hooks";
-    stage.world.shop_server(HOOKS);
-    let (status, _) =
-        stage.api(&stage.shop, Method::PUT, "/v1/webhook-endpoint", Some(&json!({ "url": HOOKS })));
-    assert_eq!(status, 200);
-    let shop = stage.client("all", &json!({ "email_verification": "code" }));
+    let shop = stage.proving("all");
     let mut browser = Browser::of(&stage.world, &stage.person_at("花子", ADDRESS));
     let login = shop.begin("1");
     let location = browser.log_in(&shop, &login, Consent::Plain);
@@ -263,7 +251,7 @@ fn a_form_of_another_site_takes_nobodys_session_away() {
         let reply = stage.world.answer(form(&format!("{AT}{path}"), &fields));
         victim.keep(ACCOUNT.host, &reply);
         let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-        assert!(is_logged_in(&mut victim, &shop), "{path} with {names:?}");
+        assert!(victim.has_session(&shop), "{path} with {names:?}");
     }
 }
 

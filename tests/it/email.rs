@@ -10,19 +10,14 @@ use enishi_world::{LINE, ShopCall, ShopOutcome};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Consent, Login, Shop, Stage, json_body};
+use crate::support::{Browser, Consent, HOOKS, Login, Shop, Stage, json_body};
 
-const HOOKS: &str = "http://127.0.0.1:8789/hooks";
 const ADDRESS: &str = "hanako@mail.example";
 
 /// A client that wants addresses proven, and the shop's endpoint for our events; its secret is answered.
 fn proving(stage: &Stage) -> (Shop, String) {
-    stage.world.shop_server(HOOKS);
-    let (status, body) =
-        stage.api(&stage.shop, Method::PUT, "/v1/webhook-endpoint", Some(&json!({ "url": HOOKS })));
-    assert_eq!(status, 200, "{body}");
-    let shop = stage.client("proving", &json!({ "email_verification": "code" }));
-    (shop, body["secret"].as_str().unwrap().to_owned())
+    let secret = stage.takes_events();
+    (stage.client("proving", &json!({ "email_verification": "code" })), secret)
 }
 
 fn begin(shop: &Shop) -> Login {

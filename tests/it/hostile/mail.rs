@@ -1,8 +1,6 @@
 //! Mailed codes in the hands of who does not read the mail: six digits are few, so that guesses must be few.
 
 use enishi::web::{Reply, Request};
-use http::Method;
-use serde_json::json;
 
 use super::{
     at,
@@ -10,14 +8,6 @@ use super::{
     posted, sent, text,
 };
 use crate::support::{Browser, Consent, Shop, Stage, form};
-
-/// An account whose shop mails codes, and a client that asks for them.
-fn mailing(stage: &Stage) -> Shop {
-    stage.world.shop_server("http://127.0.0.1:8789/hooks");
-    let endpoint = json!({ "url": "http://127.0.0.1:8789/hooks" });
-    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/webhook-endpoint", Some(&endpoint)).0, 200);
-    stage.client("m", &json!({ "email_verification": "code" }))
-}
 
 /// Logs in to the page that asks for the code; its sealed state, if it does.
 fn asked(stage: &Stage, shop: &Shop, browser: &mut Browser<'_>) -> Option<String> {
@@ -37,7 +27,7 @@ fn said(browser: &Browser<'_>, sealed: &str, choice: &str, code: &str) -> Reques
 fn a_mailed_code_is_guessed_five_times_however_many_guess_at_once() {
     let stage = Stage::new(1);
     let world = &stage.world;
-    let shop = mailing(&stage);
+    let shop = stage.proving("m");
     let mut browser = Browser::of(world, &stage.person_at("花子", "president@shop.example"));
     let sealed = asked(&stage, &shop, &mut browser).expect("the page");
     world.run_queues();
@@ -63,7 +53,7 @@ fn a_mailed_code_is_guessed_five_times_however_many_guess_at_once() {
 fn a_code_of_one_login_is_worth_nothing_in_another_or_for_another_person() {
     let stage = Stage::new(1);
     let world = &stage.world;
-    let shop = mailing(&stage);
+    let shop = stage.proving("m");
     let user = stage.person_at("花子", "president@shop.example");
     let (mut one, mut two) = (Browser::of(world, &user), Browser::of(world, &user));
     let mut other = Browser::of(world, &stage.person_at("太郎", "president@shop.example"));
@@ -89,7 +79,7 @@ fn a_code_of_one_login_is_worth_nothing_in_another_or_for_another_person() {
 fn nobody_has_codes_mailed_without_end_or_guesses_without_end_by_logging_in_again() {
     let stage = Stage::new(1);
     let world = &stage.world;
-    let shop = mailing(&stage);
+    let shop = stage.proving("m");
     let mut browser = Browser::of(world, &stage.person_at("花子", "president@shop.example"));
     for _ in 0..30 {
         let Some(sealed) = asked(&stage, &shop, &mut browser) else { continue };

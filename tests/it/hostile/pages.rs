@@ -205,10 +205,7 @@ fn the_consent_page_names_member_person_and_shop_as_text() {
 fn the_page_that_asks_for_a_mailed_code_shows_the_address_as_text() {
     let stage = Stage::new(1);
     let world = &stage.world;
-    world.shop_server("http://127.0.0.1:8789/hooks");
-    let endpoint = json!({ "url": "http://127.0.0.1:8789/hooks" });
-    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/webhook-endpoint", Some(&endpoint)).0, 200);
-    let shop = stage.client("m", &json!({ "email_verification": "code" }));
+    let shop = stage.proving("m");
     for word in CORPUS {
         let user = stage.person_at("花子", &format!("{word}@shop.example"));
         let mut browser = Browser::of(world, &user);

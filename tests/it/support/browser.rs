@@ -215,6 +215,13 @@ impl<'a> Browser<'a> {
         page(&Reply { status: parts.status, headers: parts.headers, body, reason: None })
     }
 
+    /// Whether this browser has a session that answers the shop.
+    pub(crate) fn has_session(&mut self, shop: &Shop) -> bool {
+        let silent = shop.begin("silent").with("prompt", "none");
+        let location = self.go(&silent.url).location.expect("a redirect");
+        shop.answer(&silent, &location)("code").is_some()
+    }
+
     /// From the shop's button to its redirect URI. Fails where the customer would not arrive.
     pub(crate) fn log_in(&mut self, shop: &Shop, login: &Login, consent: Consent) -> String {
         let started = self.go(&login.url);

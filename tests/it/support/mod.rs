@@ -6,7 +6,7 @@ mod stage;
 
 pub(crate) use browser::{Browser, Consent, query, without};
 pub(crate) use shop::{Login, Shop, claims_of, form, header_of};
-pub(crate) use stage::{Stage, json_body, webhook};
+pub(crate) use stage::{HOOKS, Stage, json_body, webhook};
 
 /// Sending multicasts at LINE.
 pub(crate) const MULTICAST: &str = "/v2/bot/message/multicast";

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::{Browser, Consent, Login, Shop};
 
+/// Where the first shop takes our events.
+pub(crate) const HOOKS: &str = "http://127.0.0.1:8789/hooks";
+
 /// A world with its first shop. Dropping it looks whether rules were broken.
 pub(crate) struct Stage {
     pub(crate) world: World,
@@ -63,6 +66,21 @@ impl Stage {
         assert_eq!(status, 201, "{made}");
         made["client_secret"].as_str().unwrap_or_default().clone_into(&mut shop.client_secret);
         shop
+    }
+
+    /// The first shop's endpoint for our events, at [`HOOKS`]; its secret.
+    pub(crate) fn takes_events(&self) -> String {
+        self.world.shop_server(HOOKS);
+        let endpoint = json!({ "url": HOOKS });
+        let (status, body) = self.api(&self.shop, Method::PUT, "/v1/webhook-endpoint", Some(&endpoint));
+        assert_eq!(status, 200, "{body}");
+        body["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// Another client of the first shop, which mails codes for it: its customers prove their addresses.
+    pub(crate) fn proving(&self, mark: &str) -> Shop {
+        self.takes_events();
+        self.client(mark, &json!({ "email_verification": "code" }))
     }
 
     /// Somebody logs in at a shop with these scopes; the browser, the login, and the tokens that the shop received.
