@@ -28,7 +28,7 @@
 mod account;
 pub mod app;
 mod batch;
-mod channel;
+pub mod channel;
 mod client;
 pub mod config;
 #[cfg(target_arch = "wasm32")]

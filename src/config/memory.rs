@@ -32,24 +32,21 @@ pub(super) struct Remembered {
 }
 
 impl Memory {
-    /// The Messaging channel's access token, if one is remembered that is still valid at `now`.
+    /// The access token of a channel, if one is remembered that is still valid at `now`.
     #[must_use]
-    pub fn channel_token(&self, account: &Account, now: UnixMillis) -> Option<SecretText> {
+    pub fn channel_token(&self, channel_id: &str, now: UnixMillis) -> Option<SecretText> {
         let tokens = self.channel_tokens.borrow();
-        tokens
-            .get(&account.messaging.channel_id)
-            .filter(|(_, until)| now < *until)
-            .map(|(token, _)| token.clone())
+        tokens.get(channel_id).filter(|(_, until)| now < *until).map(|(token, _)| token.clone())
     }
 
     /// Remembers a channel access token.
-    pub fn remember_channel_token(&self, account: &Account, token: SecretText, until: UnixMillis) {
-        self.channel_tokens.borrow_mut().insert(account.messaging.channel_id.clone(), (token, until));
+    pub fn remember_channel_token(&self, channel_id: &str, token: SecretText, until: UnixMillis) {
+        self.channel_tokens.borrow_mut().insert(channel_id.to_owned(), (token, until));
     }
 
     /// Forgets a channel access token that LINE refused.
-    pub fn forget_channel_token(&self, account: &Account) {
-        self.channel_tokens.borrow_mut().remove(&account.messaging.channel_id);
+    pub fn forget_channel_token(&self, channel_id: &str) {
+        self.channel_tokens.borrow_mut().remove(channel_id);
     }
 
     /// LINE's public key of this name, as it was read last. None is to be asked for again: none was read, or not lately

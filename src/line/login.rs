@@ -5,7 +5,7 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::{
-    config::{Credential, FriendAdd, LoginChannel},
+    config::{FriendAdd, LoginChannel},
     platform::LineBases,
     secret::SecretText,
     web::{Call, form::Form, language::Language},
@@ -128,27 +128,42 @@ impl Callback {
     }
 }
 
+/// What the channel shows of its credential in one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The channel secret.
+    Secret(SecretText),
+}
+
+impl Proof {
+    /// The fields of a form that prove the channel.
+    fn fields<'a>(&'a self, channel: &'a LoginChannel) -> Vec<(&'a str, &'a str)> {
+        match self {
+            Self::Secret(secret) => {
+                vec![("client_id", &channel.channel_id), ("client_secret", secret.expose())]
+            }
+        }
+    }
+}
+
 /// Exchanges LINE's code. To be called once: LINE spends the code even when the exchange fails.
 #[must_use]
 pub fn exchange(
     bases: &LineBases,
     channel: &LoginChannel,
+    proof: &Proof,
     code: &str,
     redirect_uri: &str,
     verifier: &str,
 ) -> Call {
-    let Credential::Secret(secret) = &channel.credential;
-    Call::form(
-        format!("{}/oauth2/v2.1/token", bases.api),
-        &[
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", redirect_uri),
-            ("client_id", &channel.channel_id),
-            ("client_secret", secret.expose()),
-            ("code_verifier", verifier),
-        ],
-    )
+    let mut fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", redirect_uri),
+        ("code_verifier", verifier),
+    ];
+    fields.extend(proof.fields(channel));
+    Call::form(format!("{}/oauth2/v2.1/token", bases.api), &fields)
 }
 
 /// What the exchange answers.
@@ -156,9 +171,51 @@ pub fn exchange(
 pub struct Tokens {
     /// For the friendship status; valid 30 days.
     pub access_token: SecretText,
+    /// Its lifetime in seconds; LINE may lose it like every other member that is not needed.
+    #[serde(default)]
+    pub expires_in: Option<i64>,
+    /// Draws further access tokens for 90 days after the login.
+    #[serde(default)]
+    pub refresh_token: Option<SecretText>,
     /// To be verified before it is believed.
     #[serde(rename = "id_token")]
     pub unverified_id_token: String,
+}
+
+/// Draws another access token of the user. LINE answers the same refresh token again, which lives no longer for it;
+/// 400 `invalid_grant` once it is over, or the user has ended the authorization.
+#[must_use]
+pub fn refresh(bases: &LineBases, channel: &LoginChannel, proof: &Proof, refresh_token: &SecretText) -> Call {
+    let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+    fields.extend(proof.fields(channel));
+    Call::form(format!("{}/oauth2/v2.1/token", bases.api), &fields)
+}
+
+/// What a refresh answers.
+#[derive(Debug, Deserialize)]
+pub struct Refreshed {
+    /// The user's new access token.
+    pub access_token: SecretText,
+    /// Its lifetime in seconds.
+    #[serde(default)]
+    pub expires_in: Option<i64>,
+}
+
+/// Asks for a stateless channel access token of the Login channel: 15 minutes, any number of them.
+#[must_use]
+pub fn channel_token(bases: &LineBases, channel: &LoginChannel, proof: &Proof) -> Call {
+    let mut fields = vec![("grant_type", "client_credentials")];
+    fields.extend(proof.fields(channel));
+    Call::form(format!("{}/oauth2/v3/token", bases.api), &fields)
+}
+
+/// Ends the authorization that the user of this access token gave the Login channel: 204. LINE takes only a stateless
+/// token of that very channel (or a v2.1 one), and a user's token that is alive; 400 `invalid token` if the authorization
+/// is over already.
+#[must_use]
+pub fn deauthorize(bases: &LineBases, channel_token: &SecretText, user_access_token: &SecretText) -> Call {
+    let body = serde_json::json!({ "userAccessToken": user_access_token.expose() }).to_string();
+    Call::json(format!("{}/user/v1/deauthorize", bases.api), body.into_bytes()).bearer(channel_token.expose())
 }
 
 /// Asks whether the user of this access token is a friend of the linked Official Account.
@@ -188,7 +245,7 @@ mod tests {
     fn channel() -> LoginChannel {
         LoginChannel {
             channel_id: "1234567890".into(),
-            credential: Credential::Secret(SecretText::new("s".into())),
+            credential: crate::config::Credential::Secret(SecretText::new("s".into())),
             email_permission: false,
         }
     }
@@ -228,5 +285,30 @@ mod tests {
         assert_eq!(read("error=INTERACTION_REQUIRED&code=x"), Err(LoginError::LoginRequired));
         assert_eq!(read("state=a"), Err(LoginError::Missing));
         assert_eq!(read("code=c&friendship_status_changed=true"), Ok("c".into()));
+    }
+
+    #[test]
+    fn a_refresh_and_the_end_of_an_authorization_are_asked_as_line_documents_them() {
+        let (bases, text) = (LineBases::default(), |text: &str| SecretText::new(text.into()));
+        let call = refresh(&bases, &channel(), &Proof::Secret(text("s")), &text("r"));
+        assert_eq!(call.url, "https://api.line.me/oauth2/v2.1/token");
+        let expected = "grant_type=refresh_token&refresh_token=r&client_id=1234567890&client_secret=s";
+        assert_eq!(String::from_utf8_lossy(&call.body), expected);
+        let call = deauthorize(&bases, &text("channel"), &text("user"));
+        assert_eq!(
+            (&call.method, call.url.as_str()),
+            (&Method::POST, "https://api.line.me/user/v1/deauthorize")
+        );
+        assert_eq!(call.headers["authorization"], "Bearer channel");
+        assert_eq!(call.body, br#"{"userAccessToken":"user"}"#);
+    }
+
+    #[test]
+    fn tokens_are_read_whether_or_not_line_says_how_long_they_live() {
+        let read = |text: &str| serde_json::from_str::<Tokens>(text).unwrap();
+        let whole = read(r#"{"access_token":"a","id_token":"i","expires_in":2592000,"refresh_token":"r"}"#);
+        assert_eq!((whole.expires_in, whole.refresh_token.unwrap().expose()), (Some(2_592_000), "r"));
+        let least = read(r#"{"access_token":"a","id_token":"i","new":{}}"#);
+        assert!(least.expires_in.is_none() && least.refresh_token.is_none());
     }
 }

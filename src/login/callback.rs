@@ -12,6 +12,7 @@ use super::{
     finish::{self, Failure, Finish},
 };
 use crate::{
+    channel,
     config::{Credential, Site},
     id::{AttemptId, SessionId, Subject},
     line::{
@@ -130,7 +131,12 @@ async fn at_line<P: Platform>(
     let failed = |reason| Failure::Client(Box::new(attempt.clone()), AuthorizationError::ServerError, reason);
     // (a)
     let redirect_uri = site.url(CALLBACK_PATH);
-    let exchange = line::login::exchange(bases, channel, code, &redirect_uri, attempt.line_verifier.expose());
+    let proof = channel::login_proof(cx, &site.account).await.map_err(|error| {
+        cx.log_failure("login_proof", &error);
+        Failure::Retry("line_channel_unproven")
+    })?;
+    let verifier = attempt.line_verifier.expose();
+    let exchange = line::login::exchange(bases, channel, &proof, code, &redirect_uri, verifier);
     let answer = cx.platform.fetch(exchange).await.map_err(|_| Failure::Retry("line_exchange_unanswered"))?;
     if !answer.status.is_success() {
         return Err(Failure::Retry("line_exchange_refused"));

@@ -115,7 +115,7 @@ async fn check_messages<P: Platform>(
             Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_messages", format!("LINE says: {words}")))
         }
         status => {
-            cx.memory.forget_channel_token(account);
+            cx.memory.forget_channel_token(&account.messaging.channel_id);
             Err(PlatformError::NoAnswer(format!("LINE's validation answered {}", status.as_u16())).into())
         }
     }

@@ -261,7 +261,7 @@ impl Batch {
         let mut again_in: Option<i64> = None;
         for (chunk, attempt) in &attempts {
             if matches!(attempt, Attempt::Judged(Verdict::TokenRefused)) {
-                cx.memory.forget_channel_token(&self.account);
+                cx.memory.forget_channel_token(&self.account.messaging.channel_id);
             }
             let (settled, wait) = self.outcome(chunk, attempt, now)?;
             statements.extend(settled);

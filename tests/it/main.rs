@@ -4,6 +4,7 @@
 //! was broken on the way (`support::Stage`).
 
 mod account;
+mod channel;
 mod client;
 mod cost;
 mod email;
