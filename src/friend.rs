@@ -1,4 +1,4 @@
-//! `/v1/friends`: what we know of the friendship between a LINE user and the Official Account.
+//! `/v1/friends`: what we know of a LINE user, and of the friendship with the Official Account.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::{
     config::Account,
-    id::{LineUserId, Subject},
+    id::{LineUserId, MemberId, Subject},
     platform::{Context, Platform},
-    store::Statement,
+    store::{Value, line_user},
     time::UnixMillis,
     web::{ApiError, Reply},
 };
@@ -16,31 +16,33 @@ use crate::{
 #[derive(Deserialize)]
 struct Row {
     sub: Subject,
+    line_user_id: LineUserId,
+    name: Option<String>,
+    picture: Option<String>,
     friend: Option<i64>,
     friend_since: Option<UnixMillis>,
+    member_id: Option<MemberId>,
 }
 
-/// `GET /v1/friends/{line_user_id}`: `friend` is null until LINE has told us.
-pub async fn by_line_user_id<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    line_user_id: &str,
-) -> Result<Reply, ApiError> {
-    let line_user_id = LineUserId::parse(line_user_id)?;
-    let statement = Statement::new(
-        "SELECT subject AS sub, friend, friend_since FROM line_users WHERE account = ?1 AND line_user_id = ?2",
-    )
-    .bind(&account.id)
-    .bind(&line_user_id);
-    let row: Option<Row> = cx.platform.one(&account.database, statement).await?.first()?;
+/// `GET /v1/friends/{line_user_id or sub}`: `friend` is null until LINE has told us, `name` and `picture` until the first login.
+pub async fn show<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
+    let (column, value): (_, Value) = match LineUserId::parse(id) {
+        Ok(line_user_id) => ("line_user_id", (&line_user_id).into()),
+        Err(malformed) => ("subject", (&Subject::parse(id).map_err(|_| malformed)?).into()),
+    };
+    let read = line_user::show(&account.id, column, value);
+    let row: Option<Row> = cx.platform.one(&account.database, read).await?.first()?;
     let row = row.ok_or_else(|| ApiError::not_found("the LINE user"))?;
     Ok(Reply::json(
         StatusCode::OK,
         &json!({
-            "line_user_id": line_user_id,
+            "line_user_id": row.line_user_id,
             "sub": row.sub,
+            "name": row.name,
+            "picture": row.picture,
             "friend": row.friend.map(|friend| friend == 1),
             "since": row.friend_since.map(UnixMillis::rfc3339),
+            "member_id": row.member_id,
         }),
     ))
 }

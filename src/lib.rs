@@ -8,7 +8,7 @@
 //! app        the hall: picks a room for each request, job and tick
 //! rooms      login  provider  webhook  link  friend  member  segment  send  outbound
 //!            account  client  signing_keys  webhook_endpoint
-//! seam       platform  config  channel
+//! seam       platform  config  channel  dead_letters
 //! cellar     store
 //! languages  line  oauth  rule  web
 //! foundations  secret  time  id  batch
@@ -31,6 +31,7 @@ mod batch;
 pub mod channel;
 mod client;
 pub mod config;
+mod dead_letters;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 mod friend;

@@ -111,6 +111,8 @@ pub enum Purpose {
     State,
     /// What waits to be told to the shop, in D1.
     Outbox,
+    /// LINE's tokens of a user, in D1.
+    LineTokens,
 }
 
 impl Purpose {
@@ -121,6 +123,7 @@ impl Purpose {
             Self::Attempt => b"enishi login attempt",
             Self::State => b"enishi login state",
             Self::Outbox => b"enishi outbox",
+            Self::LineTokens => b"enishi line tokens",
         }
     }
 }
@@ -195,6 +198,33 @@ impl Keys {
     pub fn derived_token(&self, label: &str, secret: &str) -> SecretText {
         let key = derive(&self.current, label.as_bytes());
         SecretText(URL_SAFE_NO_PAD.encode(hmac_sha256(&*key, secret.as_bytes())))
+    }
+
+    /// What makes digests of texts that could be guessed from a plain digest: under the current key, and under the previous
+    /// one while there is one.
+    #[must_use]
+    pub fn keyed(&self, label: &str) -> Keyed {
+        let masters = std::iter::once(&self.current).chain(&self.previous);
+        Keyed(masters.map(|master| derive(master, label.as_bytes())).collect())
+    }
+}
+
+/// Makes keyed digests for one purpose.
+pub struct Keyed(Vec<Zeroizing<[u8; 32]>>);
+
+impl fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyed(…)")
+    }
+}
+
+impl Keyed {
+    /// The digests of a text, the current key's first.
+    #[must_use]
+    pub fn digests(&self, text: &str) -> Vec<Digest> {
+        let digest =
+            |key: &Zeroizing<[u8; 32]>| Digest(URL_SAFE_NO_PAD.encode(hmac_sha256(&**key, text.as_bytes())));
+        self.0.iter().map(digest).collect()
     }
 }
 

@@ -3,14 +3,15 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     config::{Account, Draft, StoredWebhookEndpoint, WebhookEndpoint, is_acceptable_target},
-    platform::{Context, Platform},
+    platform::{Context, Outcome, Platform},
     secret::{Purpose, SecretText},
-    store::audit::Change,
-    web::{ApiError, Reply, Request},
+    store::{audit::Change, outbox},
+    time::UnixMillis,
+    web::{ApiError, Reply, Request, keyset},
 };
 
 /// The body of `PUT /v1/webhook-endpoint`.
@@ -71,4 +72,69 @@ pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account) -> Resul
     let change = Change { actor: "api_key", action: "webhook_endpoint.delete", detail: json!({}) };
     draft.write(cx, change).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+#[derive(Deserialize)]
+struct DeadLetter {
+    id: String,
+    body: String,
+    attempts: u32,
+    reason: Option<String>,
+    created_at: UnixMillis,
+    dead_at: UnixMillis,
+}
+
+/// `GET /v1/webhook-endpoint/dead-letters`: events that the endpoint did not take in three days, the oldest first, with what the
+/// last attempt came to.
+pub async fn dead_letters<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let form = keyset::parameters(request)?;
+    let limit = keyset::limit(&form)?;
+    let read = outbox::dead(&account.id, keyset::at_place(&form)?, limit);
+    let rows: Vec<DeadLetter> = cx.platform.rows(&account.database, read).await?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|length| length == limit);
+    let next = rows.last().filter(|_| is_full).map(|row| keyset::place(row.dead_at, &row.id));
+    let letters: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "event": serde_json::from_str::<Value>(&row.body).unwrap_or_default(),
+                "attempts": row.attempts, "reason": row.reason, "created_at": row.created_at.rfc3339(),
+                "dead_at": row.dead_at.rfc3339(),
+            })
+        })
+        .collect();
+    Ok(Reply::json(StatusCode::OK, &json!({ "dead_letters": letters, "next": next })))
+}
+
+/// The body of `POST /v1/webhook-endpoint/replay`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    ids: Option<Vec<String>>,
+}
+
+/// `POST /v1/webhook-endpoint/replay`: dead events are told again, under their ids of before: those that are named, else the
+/// oldest 1,000. Answers how many, so that a caller with more repeats until it is none.
+pub async fn replay<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let Replay { ids } = request.json()?;
+    if account.webhook_endpoint.is_none() {
+        return Err(ApiError::conflict("no_webhook_endpoint", "set one with PUT /v1/webhook-endpoint first"));
+    }
+    let most = keyset::MAX;
+    if ids.as_ref().is_some_and(|ids| i64::try_from(ids.len()).is_ok_and(|length| length > most)) {
+        return Err(ApiError::invalid_request(format!("one call names at most {most} ids")));
+    }
+    let replay = outbox::replay(&account.id, ids.as_deref(), most, cx.platform.now());
+    let outcomes = cx.platform.batch(&account.database, vec![replay]).await?;
+    cx.hand_over(&account.id, &outcomes).await;
+    let replayed = outcomes.first().map(Outcome::rows::<Value>).transpose()?.map_or(0, |rows| rows.len());
+    Ok(Reply::json(StatusCode::ACCEPTED, &json!({ "replayed": replayed })))
 }

@@ -2,10 +2,10 @@
 
 use super::Disposition;
 use crate::{
-    outbound,
+    dead_letters, outbound,
     platform::{Context, Database, Platform, PlatformError},
     send, signing_keys,
-    store::{Job, dead_letter, sweep},
+    store::{Job, sweep},
     webhook,
 };
 
@@ -93,8 +93,7 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
 
 async fn bury<P: Platform>(cx: Context<'_, P>, source: &str, reason: &str, body: &str) -> Disposition {
     let account = Job::parse(body).ok().map(|job| job.account().clone());
-    let letter = dead_letter::write(account.as_ref(), source, reason, body, cx.platform.now());
-    buried(cx, cx.platform.one(&Database::default(), letter).await.map(|_| ()))
+    buried(cx, dead_letters::bury(cx, &Database::default(), account.as_ref(), (source, reason), body).await)
 }
 
 fn buried<P: Platform>(cx: Context<'_, P>, result: Result<(), PlatformError>) -> Disposition {

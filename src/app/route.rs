@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use http::Method;
 
-use crate::{login, provider};
+use crate::{link, login, provider};
 
 /// The endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(super) enum Endpoint {
     LineConsent,
     LineEmail,
     LineRetry,
+    LineUnlink,
     LineWebhook,
     Accounts,
     Account,
@@ -33,10 +34,16 @@ pub(super) enum Endpoint {
     SigningKeys,
     SigningKeysRotate,
     OutboundWebhook,
+    DeadLetters,
+    Replay,
     Link,
     Links,
+    LinkHistory,
+    LinkTokens,
+    AccountLinks,
     Friend,
     Member,
+    MemberExport,
     SegmentsCount,
     Sends,
     Send,
@@ -71,6 +78,7 @@ const ROUTES: &[(&str, Endpoint, &[Method])] = &[
     (login::CONSENT_PATH, Endpoint::LineConsent, &[Method::POST]),
     (login::EMAIL_PATH, Endpoint::LineEmail, &[Method::POST]),
     ("/line/retry", Endpoint::LineRetry, &[Method::GET]),
+    (link::CUSTOMER_PATH, Endpoint::LineUnlink, &[Method::GET, Method::POST]),
     ("/line/webhook", Endpoint::LineWebhook, &[Method::POST]),
     ("/v1/accounts", Endpoint::Accounts, &[Method::GET]),
     ("/v1/accounts/{id}", Endpoint::Account, &[Method::PUT]),
@@ -81,10 +89,16 @@ const ROUTES: &[(&str, Endpoint, &[Method])] = &[
     ("/v1/signing-keys", Endpoint::SigningKeys, &[Method::GET]),
     ("/v1/signing-keys/rotate", Endpoint::SigningKeysRotate, &[Method::POST]),
     ("/v1/webhook-endpoint", Endpoint::OutboundWebhook, &[Method::GET, Method::PUT, Method::DELETE]),
+    ("/v1/webhook-endpoint/dead-letters", Endpoint::DeadLetters, &[Method::GET]),
+    ("/v1/webhook-endpoint/replay", Endpoint::Replay, &[Method::POST]),
     ("/v1/links", Endpoint::Links, &[Method::GET]),
     ("/v1/links/{id}", Endpoint::Link, &[Method::GET, Method::PUT, Method::DELETE]),
+    ("/v1/link-history", Endpoint::LinkHistory, &[Method::GET]),
+    ("/v1/link-tokens", Endpoint::LinkTokens, &[Method::POST]),
+    ("/v1/account-links", Endpoint::AccountLinks, &[Method::POST]),
     ("/v1/friends/{id}", Endpoint::Friend, &[Method::GET]),
-    ("/v1/members/{id}", Endpoint::Member, &[Method::PUT]),
+    ("/v1/members/{id}", Endpoint::Member, &[Method::GET, Method::PUT, Method::DELETE]),
+    ("/v1/members/{id}/export", Endpoint::MemberExport, &[Method::GET]),
     ("/v1/segments/count", Endpoint::SegmentsCount, &[Method::POST]),
     ("/v1/sends", Endpoint::Sends, &[Method::POST]),
     ("/v1/sends/{id}", Endpoint::Send, &[Method::GET]),

@@ -93,6 +93,12 @@ impl Account {
         told.map(|client| client.id.as_str()).collect()
     }
 
+    /// Whether the shop takes our events.
+    #[must_use]
+    pub fn takes_events(&self) -> bool {
+        self.webhook_endpoint.is_some()
+    }
+
     /// Whether a page of this origin may call us: only those of registered public clients (RFC 9700 section 2.6).
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
@@ -278,7 +284,8 @@ impl Site {
     #[must_use]
     pub fn ending(&self, now: UnixMillis) -> Ending<'_> {
         let told = self.account.backchannel_clients();
-        Ending { account: &self.account.id, issuer: &self.issuer, told, now }
+        let takes_events = self.account.takes_events();
+        Ending { account: &self.account.id, issuer: &self.issuer, told, takes_events, now }
     }
 
     /// A URL of ours.

@@ -2,12 +2,13 @@
 //! friendship status, and what came back to `/line/callback`.
 
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{FriendAdd, LoginChannel},
     platform::LineBases,
-    secret::SecretText,
+    secret::{Keys, Purpose, SecretText},
+    time::{MINUTE, SECOND, UnixMillis},
     web::{Call, form::Form, language::Language},
 };
 
@@ -180,6 +181,40 @@ pub struct Tokens {
     /// To be verified before it is believed.
     #[serde(rename = "id_token")]
     pub unverified_id_token: String,
+}
+
+/// How long a user's access token counts if LINE does not say, in seconds: less than the 30 days of its reference.
+const ACCESS_LIFETIME: i64 = 7 * 24 * 3_600;
+
+/// LINE's tokens of a user, as they are held for the one use that they have here: telling LINE of an unlinking.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HeldTokens {
+    /// Alive until `access_until`.
+    pub access_token: SecretText,
+    /// With a margin.
+    pub access_until: UnixMillis,
+    /// Draws further ones.
+    pub refresh_token: Option<SecretText>,
+}
+
+impl HeldTokens {
+    /// What an exchange at `now` gave, sealed.
+    #[must_use]
+    pub fn seal(tokens: &Tokens, keys: &Keys, random: [u8; 32], now: UnixMillis) -> String {
+        let lifetime = tokens.expires_in.unwrap_or(ACCESS_LIFETIME).saturating_mul(SECOND);
+        let held = Self {
+            access_token: tokens.access_token.clone(),
+            access_until: now + (lifetime - MINUTE),
+            refresh_token: tokens.refresh_token.clone(),
+        };
+        keys.seal_text(Purpose::LineTokens, &serde_json::to_string(&held).unwrap_or_default(), random)
+    }
+
+    /// Opens them; none if they were sealed under a key that is gone.
+    #[must_use]
+    pub fn open(keys: &Keys, sealed: &str) -> Option<Self> {
+        serde_json::from_str(keys.open_text(Purpose::LineTokens, sealed).ok()?.expose()).ok()
+    }
 }
 
 /// Draws another access token of the user. LINE answers the same refresh token again, which lives no longer for it;

@@ -1,12 +1,13 @@
 //! The Messaging API as its caller (Messaging API reference): channel access tokens, validation, multicast, and the
 //! verdict over each answer.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     config::MessagingChannel,
+    id::LineUserId,
     platform::LineBases,
     secret::SecretText,
     web::{Answer, Call, LINE_ACCEPTED_REQUEST_ID, LINE_REQUEST_ID},
@@ -44,6 +45,24 @@ pub struct ChannelToken {
     pub access_token: SecretText,
     /// Its lifetime in seconds.
     pub expires_in: i64,
+}
+
+/// How long LINE's link tokens are valid, in seconds.
+pub const LINK_TOKEN_LIFETIME: i64 = 600;
+
+/// Asks for a link token of a friend, which begins the account-link flow; once only.
+#[must_use]
+pub fn link_token(bases: &LineBases, token: &SecretText, line_user_id: &LineUserId) -> Call {
+    Call::new(Method::POST, format!("{}/v2/bot/user/{line_user_id}/linkToken", bases.api))
+        .bearer(token.expose())
+}
+
+/// What it answers.
+#[derive(Debug, Deserialize)]
+pub struct LinkToken {
+    /// The token.
+    #[serde(rename = "linkToken")]
+    pub link_token: String,
 }
 
 /// Asks LINE whether it would take these messages; sends nothing, costs nothing.

@@ -80,6 +80,13 @@ pub enum Kind {
         /// LINE's id of the message.
         message_id: String,
     },
+    /// The account-link flow of a nonce ended; `Event::user` is whom LINE saw, none where it failed.
+    AccountLink {
+        /// The nonce, as the flow began with it.
+        nonce: String,
+        /// LINE's `ok`.
+        ok: bool,
+    },
     /// Everything else.
     Other,
 }
@@ -94,6 +101,7 @@ struct Raw {
     source: Option<Source>,
     message: Option<Message>,
     unsend: Option<Unsend>,
+    link: Option<Link>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +126,12 @@ struct Unsend {
     message_id: String,
 }
 
+#[derive(Deserialize)]
+struct Link {
+    result: String,
+    nonce: String,
+}
+
 impl Event {
     /// Bytes of the text that it carries.
     #[must_use]
@@ -137,17 +151,45 @@ impl Event {
         }
         let source = raw.source.filter(|source| source.kind.as_deref() == Some("user"));
         let user = source.and_then(|source| source.user_id).and_then(|id| LineUserId::parse(&id).ok());
-        let kind = match (raw.kind.as_str(), raw.message, raw.unsend) {
+        let kind = match (raw.kind.as_str(), raw.message, raw.unsend, raw.link) {
             ("follow", ..) => Kind::Follow,
             ("unfollow", ..) => Kind::Unfollow,
-            ("message", Some(message), _) => {
+            ("message", Some(message), ..) => {
                 Kind::Message { id: message.id, kind: message.kind, text: message.text }
             }
-            ("unsend", _, Some(unsend)) => Kind::Unsend { message_id: unsend.message_id },
+            ("unsend", _, Some(unsend), _) => Kind::Unsend { message_id: unsend.message_id },
+            ("accountLink", _, _, Some(link)) => {
+                Kind::AccountLink { nonce: link.nonce, ok: link.result == "ok" }
+            }
             _ => Kind::Other,
         };
         Some(Self { id: raw.webhook_event_id, at: UnixMillis(raw.timestamp), user, kind })
     }
+}
+
+/// The LINE user ids that a text contains, wherever they stand, each once.
+#[must_use]
+pub fn user_ids(text: &str) -> Vec<LineUserId> {
+    let mut ids = Vec::new();
+    for (at, _) in text.match_indices('U') {
+        if let Some(id) = text.get(at..at + 33).and_then(|id| LineUserId::parse(id).ok())
+            && !ids.contains(&id)
+        {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+/// A delivery without the events that name a LINE user; none if it is no delivery, or nothing is left of it.
+#[must_use]
+pub fn without(delivery: &str, line_user_id: &str) -> Option<String> {
+    let mut delivery: serde_json::Map<String, serde_json::Value> = serde_json::from_str(delivery).ok()?;
+    let events = delivery.get_mut("events")?.as_array_mut()?;
+    events.retain(|event| !event.to_string().contains(line_user_id));
+    let is_empty = events.is_empty();
+    let left = serde_json::Value::Object(delivery).to_string();
+    (!is_empty && !left.contains(line_user_id)).then_some(left)
 }
 
 #[cfg(test)]
@@ -201,6 +243,21 @@ mod tests {
         let event = Event::read(&sticker.to_string()).unwrap();
         assert_eq!(event.user, None);
         assert_eq!(event.kind, Kind::Message { id: "9".into(), kind: "sticker".into(), text: None });
+    }
+
+    #[test]
+    fn a_delivery_without_somebody_keeps_the_events_of_others() {
+        let [erased, other] = ["Uabcdefabcdefabcdefabcdefabcdefab", "U0123456789abcdef0123456789abcde0"];
+        let event = |user: &str| json!({"type": "follow", "source": {"type": "user", "userId": user}});
+        let delivery = json!({"destination": "U0123456789abcdef0123456789abcdef", "events": [event(erased), event(other)]});
+        let text = delivery.to_string();
+        let ids: Vec<String> = user_ids(&text).iter().map(ToString::to_string).collect();
+        assert!(ids.contains(&erased.to_owned()) && ids.contains(&other.to_owned()), "{ids:?}");
+        let left: serde_json::Value = serde_json::from_str(&without(&text, erased).unwrap()).unwrap();
+        assert_eq!(left["events"], json!([event(other)]));
+        assert_eq!(without(&json!({"events": [event(erased)]}).to_string(), erased), None);
+        assert_eq!(without(&event(erased).to_string(), erased), None);
+        assert_eq!(without("not json", erased), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     id::{AttemptId, SessionId, Subject},
     line::{
         self, Expected, IdToken,
-        login::{Callback, Friendship, LoginError, Tokens},
+        login::{Callback, Friendship, HeldTokens, LoginError, Tokens},
     },
     oauth::authorization::AuthorizationError,
     platform::{Context, Outcome, Platform, PlatformError},
@@ -113,6 +113,8 @@ async fn claim<P: Platform>(cx: Context<'_, P>, site: &Site, id: &AttemptId) -> 
 /// Who logged in, and what is known of the friendship.
 struct Login {
     token: IdToken,
+    /// LINE's tokens, sealed.
+    held: String,
     /// With the time of asking: what LINE's webhooks say of later is newer.
     friendship: Option<(Friendship, UnixMillis)>,
     auth_time: UnixMillis,
@@ -160,7 +162,8 @@ async fn at_line<P: Platform>(
     // (d)
     let asked = cx.platform.fetch(line::login::friendship(bases, &tokens.access_token)).await;
     let friendship = asked.ok().filter(|answer| answer.status.is_success()).and_then(|answer| answer.json());
-    Ok(Login { token, friendship: friendship.map(|friendship| (friendship, asked_at)), auth_time })
+    let held = HeldTokens::seal(&tokens, &cx.settings.keys, cx.platform.random(), asked_at);
+    Ok(Login { token, held, friendship: friendship.map(|friendship| (friendship, asked_at)), auth_time })
 }
 
 /// Batch 2: user, friendship and session, into the claim's row, and what finishes the attempt.
@@ -182,11 +185,13 @@ async fn remember<P: Platform>(
         email: asked_for_email.then_some(login.token.email.as_deref()),
     };
     let mut statements = vec![
-        line_user::seen(account, &[Seen { line_user_id: who, subject: fresh }], now),
+        line_user::seen(account, &[Seen::now(who, fresh, now)], now),
         line_user::profile(account, who, shown),
+        line_user::hold_tokens(account, who, &login.held),
     ];
     if let Some((Friendship { friend_flag: friend }, at)) = login.friendship {
-        let evidence = Evidence { line_user_id: who, friend, at, event_id: "", claim: None };
+        let evidence =
+            Evidence { line_user_id: who, friend, at, when: at.rfc3339(), event_id: "", claim: None };
         statements.push(line_user::friendships(account, &[evidence]));
     }
     let token = finish::session_token(cx, attempt);

@@ -55,8 +55,7 @@ pub(super) async fn trade<P: Platform>(
     // (4)
     let (now, account) = (cx.platform.now(), &site.account.id);
     let fresh = fresh(cx);
-    let seen =
-        Seen { line_user_id: &token.line_user_id, subject: Subject::from_random(cx.platform.random()) };
+    let seen = Seen::now(&token.line_user_id, Subject::from_random(cx.platform.random()), now);
     let shown = Shown {
         name: token.name.as_deref(),
         picture: token.picture.as_deref(),

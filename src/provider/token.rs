@@ -156,10 +156,12 @@ async fn redeem<P: Platform>(cx: Context<'_, P>, proven: &Proven) -> Result<Gran
             .ok_or(EndpointError::InvalidRequest("redirect_uri is missing"))?,
         challenge: verifier.map(pkce::challenge),
         always_refresh: always_refresh(client),
+        takes_events: site.account.takes_events(),
         fresh: &fresh,
     };
     let (database, now) = (&site.account.database, cx.platform.now());
     let outcomes = cx.platform.batch(database, redemption.statements(now)).await?;
+    cx.hand_over(&site.account.id, &outcomes).await;
     let Some(grant) = last::<Grant>(&outcomes)? else {
         cx.platform.one(database, redemption.reuse(now)).await?;
         return Err(refused);

@@ -351,7 +351,7 @@ impl Batch {
         self.about(
             chunk,
             "UPDATE chunks SET state = ?5, reason = ?6, recipients = json_array_length(frozen), \
-               excluded = targeted - refused - json_array_length(frozen), claimed_by = NULL \
+               excluded = targeted - refused - json_array_length(frozen), frozen = NULL, claimed_by = NULL \
              WHERE account = ?1 AND send = ?2 AND chunk = ?3 AND claimed_by = ?4 AND state = 'open'",
         )
         .bind(state)

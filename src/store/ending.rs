@@ -37,6 +37,8 @@ pub struct Ending<'a> {
     pub issuer: &'a str,
     /// The clients that are told.
     pub told: Vec<&'a str>,
+    /// Whether the shop takes events.
+    pub takes_events: bool,
     /// When.
     pub now: UnixMillis,
 }

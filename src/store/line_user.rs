@@ -6,9 +6,10 @@
 
 use serde::Serialize;
 
-use super::Statement;
+use super::{Statement, Value, outbox::Events, tombstone::STANDS_AGAINST_NONE};
 use crate::{
     id::{AccountId, LineUserId, Subject},
+    secret::Digest,
     time::UnixMillis,
 };
 
@@ -19,19 +20,42 @@ pub struct Seen<'a> {
     pub line_user_id: &'a LineUserId,
     /// A fresh subject.
     pub subject: Subject,
+    /// When.
+    pub at: UnixMillis,
+    /// Of the person's tombstone: who was erased since is not seen. None where they come by themselves, now.
+    pub tombs: Vec<Digest>,
 }
 
-/// Makes the rows of LINE users, unless they are there.
+impl<'a> Seen<'a> {
+    /// Somebody who comes by themselves.
+    #[must_use]
+    pub fn now(line_user_id: &'a LineUserId, subject: Subject, now: UnixMillis) -> Self {
+        Self { line_user_id, subject, at: now, tombs: Vec::new() }
+    }
+}
+
+/// Makes the rows of LINE users, unless they are there, or were erased since they were seen.
 #[must_use]
 pub fn seen(account: &AccountId, users: &[Seen<'_>], now: UnixMillis) -> Statement {
-    Statement::new(
+    Statement::compiled(format!(
         "INSERT INTO line_users (account, line_user_id, subject, created_at) \
-         SELECT ?1, value ->> 'line_user_id', value ->> 'subject', ?3 FROM json_each(?2) WHERE 1 \
-         ON CONFLICT (account, line_user_id) DO NOTHING",
-    )
+         SELECT ?1, e.value ->> 'line_user_id', e.value ->> 'subject', ?3 FROM json_each(?2) e WHERE {STANDS_AGAINST_NONE} \
+         ON CONFLICT (account, line_user_id) DO NOTHING"
+    ))
     .bind(account)
     .bind_json(users)
     .bind(now)
+}
+
+/// Reads a LINE user by this column, with the member who is linked.
+#[must_use]
+pub fn show(account: &AccountId, column: &'static str, value: Value) -> Statement {
+    Statement::compiled(format!(
+        "SELECT u.subject AS sub, u.line_user_id, u.name, u.picture, u.friend, u.friend_since, l.member_id \
+         FROM line_users u LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id WHERE u.account = ?1 AND u.{column} = ?2"
+    ))
+    .bind(account)
+    .bind(value)
 }
 
 /// What LINE's ID token showed of a customer.
@@ -68,6 +92,15 @@ pub fn profile(account: &AccountId, line_user_id: &LineUserId, shown: Shown<'_>)
     }
 }
 
+/// Holds LINE's tokens of a user, sealed, in place of those of the login before.
+#[must_use]
+pub fn hold_tokens(account: &AccountId, line_user_id: &LineUserId, sealed: &str) -> Statement {
+    Statement::new("UPDATE line_users SET line_tokens = ?3 WHERE account = ?1 AND line_user_id = ?2")
+        .bind(account)
+        .bind(line_user_id)
+        .bind(sealed)
+}
+
 /// What somebody said about a friendship.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evidence<'a> {
@@ -77,10 +110,38 @@ pub struct Evidence<'a> {
     pub friend: bool,
     /// When it was so: the event's `timestamp`, or the time of asking the API.
     pub at: UnixMillis,
+    /// The same for those who are told (RFC 3339).
+    pub when: String,
     /// `webhookEventId`; empty for the API.
     pub event_id: &'a str,
     /// The token of the event's claim: without it the evidence does not count. None for the API.
     pub claim: Option<&'a str>,
+}
+
+/// Owes the shop the news of `follow` or `unfollow` events that were claimed, before [`friendships`] applies them: unless a
+/// newer event has said otherwise already. What a login saw first of the same change does not hide it.
+#[must_use]
+pub fn friendship_events(
+    account: &AccountId,
+    friend: bool,
+    evidence: &[Evidence<'_>],
+    now: UnixMillis,
+) -> Statement {
+    let events = Events {
+        kind: if friend { "friend.added" } else { "friend.blocked" },
+        name: "e.value ->> 'event_id'",
+        data: "'sub', u.subject, 'member_id', (SELECT l.member_id FROM links l WHERE l.account = ?1 AND l.line_user = u.id)",
+        line_user: "u.id",
+        from: "FROM json_each(?2) e CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = e.value ->> 'line_user_id' \
+            WHERE e.value ->> 'friend' = ?3 AND EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
+              AND w.webhook_event_id = e.value ->> 'event_id' AND w.claimed_by = e.value ->> 'claim') \
+            AND (u.friendship_at < e.value ->> 'at' \
+              OR (u.friendship_at = e.value ->> 'at' AND u.friendship_event < e.value ->> 'event_id') \
+              OR (u.friendship_event = '' AND u.friend = e.value ->> 'friend'))",
+        at: Some("e.value ->> 'when'"),
+    };
+    let list = serde_json::to_string(evidence).unwrap_or_default();
+    events.owe(vec![account.into(), list.into(), friend.into()], now)
 }
 
 /// Changes friendships where the evidence is newer than what is known, and was claimed where it is an event. At most

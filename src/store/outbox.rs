@@ -1,5 +1,6 @@
-//! What is owed to the shop: a row in the batch of its reason, a job after it, and cron for what was lost in between.
-//! `webhook`: an event, sealed, because it may name a person. `logout`: who to tell that which session ended.
+//! What is owed to others: a row in the batch of its reason, a job after it, and cron for what was lost in between.
+//! `event`: for the shop, of ids alone; `webhook`: one for the shop that is sealed, because it says more of a person;
+//! `logout`: for a client, which session ended; `deauthorize`: for LINE, whose link ended.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,6 +16,15 @@ use crate::{
 /// How long a notice of a logout is tried, in milliseconds.
 pub const LOGOUT_LIFETIME: i64 = DAY;
 
+/// How long an event is tried before it counts as dead, in milliseconds.
+pub const EVENT_LIFETIME: i64 = 3 * DAY;
+
+/// In front of the id of a link whose end LINE is to be told.
+pub const DEAUTHORIZE: &str = "deauthorize.";
+
+/// How long LINE is tried, in milliseconds.
+pub const DEAUTHORIZE_LIFETIME: i64 = 3 * DAY;
+
 /// How long one attempt holds a row, in milliseconds: longer than its call may take.
 const LEASE: i64 = MINUTE;
 
@@ -25,10 +35,14 @@ const PIECE: i64 = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// An event for the shop's webhook endpoint.
+    /// An event for the shop's webhook endpoint, sealed.
     Webhook,
+    /// An event for the shop's webhook endpoint.
+    Event,
     /// A notice for one client.
     Logout,
+    /// LINE's tokens of a user whose link ended, sealed.
+    Deauthorize,
 }
 
 /// The body of a notice.
@@ -66,6 +80,8 @@ pub struct Claimed {
     pub kind: Kind,
     /// Its body.
     pub body: String,
+    /// Whom it speaks of, with whom it would be erased.
+    pub line_user: Option<i64>,
     /// Attempts, this one included.
     pub attempts: u32,
     /// When it was owed first.
@@ -89,6 +105,44 @@ pub fn webhook(keys: &Keys, randoms: [[u8; 32]; 2], event: &Event<'_>) -> Statem
     .bind(keys.seal_text(Purpose::Outbox, &body.to_string(), nonce))
     .bind(event.at)
     .bind(event.until)
+}
+
+/// Events for the shop, one for each row of a query. They speak of ids alone.
+#[derive(Debug)]
+pub struct Events<'a> {
+    /// `type`, as `object.verb`.
+    pub kind: &'static str,
+    /// SQL: the event's own name; what happened once has it once.
+    pub name: &'a str,
+    /// SQL: the arguments of `json_object` that make `data`.
+    pub data: &'a str,
+    /// SQL: the row of the LINE user whom it speaks of, with whom it is erased; `NULL` for none.
+    pub line_user: &'a str,
+    /// SQL: `FROM … WHERE …`, over placeholders whose values are `bound`.
+    pub from: &'a str,
+    /// SQL: when it happened (RFC 3339), where that is not now.
+    pub at: Option<&'a str>,
+}
+
+impl Events<'_> {
+    /// Owes them, each once.
+    #[must_use]
+    pub fn owe(&self, bound: Vec<super::Value>, now: UnixMillis) -> Statement {
+        let next = bound.len() + 1;
+        let Self { kind, name, data, line_user, from, .. } = self;
+        let at = self.at.map_or_else(|| format!("?{}", next + 2), str::to_owned);
+        let statement = Statement::compiled(format!(
+            "INSERT INTO outbox (account, id, kind, body, line_user, created_at, due_at, expires_at) \
+             SELECT ?1, 'msg_{kind}.' || ({name}), 'event', \
+               json_object('type', '{kind}', 'timestamp', {at}, 'data', json_object({data})), \
+               {line_user}, ?{next}, ?{next}, ?{} {from} \
+             ON CONFLICT (account, id) DO NOTHING RETURNING id AS outbox_id",
+            next + 1
+        ));
+        let statement = bound.into_iter().fold(statement, Statement::bind);
+        let statement = statement.bind(now).bind(now + EVENT_LIFETIME);
+        if self.at.is_none() { statement.bind(now.rfc3339()) } else { statement }
+    }
 }
 
 /// The SQL that owes notices for the grants `g` of LINE users `u` that `live` selects: one for each session and client.
@@ -119,8 +173,9 @@ pub fn owed(account: &AccountId, outcomes: &[Outcome]) -> Vec<Job> {
 #[must_use]
 pub fn claim(account: &AccountId, id: &str, now: UnixMillis) -> Statement {
     Statement::new(
-        "UPDATE outbox SET attempts = attempts + 1, due_at = ?4 WHERE account = ?1 AND id = ?2 AND due_at <= ?3 \
-         RETURNING kind, body, attempts, created_at, expires_at",
+        "UPDATE outbox SET attempts = attempts + 1, due_at = ?4 \
+         WHERE account = ?1 AND id = ?2 AND due_at <= ?3 AND dead_at IS NULL \
+         RETURNING kind, body, line_user, attempts, created_at, expires_at",
     )
     .bind(account)
     .bind(id)
@@ -128,13 +183,59 @@ pub fn claim(account: &AccountId, id: &str, now: UnixMillis) -> Statement {
     .bind(now + LEASE)
 }
 
-/// Puts a row off.
+/// Puts a row off, with what its attempt came to.
 #[must_use]
-pub fn put_off(account: &AccountId, id: &str, until: UnixMillis) -> Statement {
-    Statement::new("UPDATE outbox SET due_at = ?3 WHERE account = ?1 AND id = ?2")
+pub fn put_off(account: &AccountId, id: &str, until: UnixMillis, reason: &str) -> Statement {
+    Statement::new("UPDATE outbox SET due_at = ?3, reason = ?4 WHERE account = ?1 AND id = ?2")
         .bind(account)
         .bind(id)
         .bind(until)
+        .bind(reason)
+}
+
+/// Keeps an event that nobody took in its time.
+#[must_use]
+pub fn bury(account: &AccountId, id: &str, now: UnixMillis) -> Statement {
+    Statement::new("UPDATE outbox SET dead_at = ?3 WHERE account = ?1 AND id = ?2 AND dead_at IS NULL")
+        .bind(account)
+        .bind(id)
+        .bind(now)
+}
+
+/// Dead events after those of `after`, the oldest first.
+#[must_use]
+pub fn dead(account: &AccountId, after: Option<(UnixMillis, &str)>, limit: i64) -> Statement {
+    let (at, id) = after.unwrap_or((UnixMillis(0), ""));
+    Statement::new(
+        "SELECT id, body, attempts, reason, created_at, dead_at FROM outbox INDEXED BY outbox_dead \
+         WHERE account = ?1 AND dead_at IS NOT NULL AND (dead_at, id) > (?2, ?3) ORDER BY dead_at, id LIMIT ?4",
+    )
+    .bind(account)
+    .bind(at)
+    .bind(id)
+    .bind(limit)
+}
+
+/// Has dead events told again: these, or where none are named, the oldest up to `limit`.
+#[must_use]
+pub fn replay(account: &AccountId, ids: Option<&[String]>, limit: i64, now: UnixMillis) -> Statement {
+    let which = match ids {
+        Some(_) => "SELECT value FROM json_each(?4)",
+        None => {
+            "SELECT id FROM outbox INDEXED BY outbox_dead WHERE account = ?1 AND dead_at > 0 ORDER BY dead_at, id LIMIT ?4"
+        }
+    };
+    let statement = Statement::compiled(format!(
+        "UPDATE outbox SET dead_at = NULL, due_at = ?2, expires_at = ?3, attempts = 0, reason = NULL \
+         WHERE account = ?1 AND dead_at IS NOT NULL AND id IN ({which}) RETURNING id AS outbox_id"
+    ))
+    .bind(account)
+    .bind(now)
+    .bind(now + EVENT_LIFETIME);
+    match ids {
+        Some(ids) => statement.bind_json(ids),
+        None => statement.bind(limit),
+    }
 }
 
 /// What was delivered, or makes no sense any more, is gone.
@@ -146,7 +247,9 @@ pub fn remove(account: &AccountId, id: &str) -> Statement {
 /// What has been due for a minute without anyone at work on it, as `account` and `outbox_id`.
 #[must_use]
 pub fn overdue(now: UnixMillis) -> Statement {
-    Statement::new("SELECT account, id AS outbox_id FROM outbox WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2")
+    Statement::new(
+        "SELECT account, id AS outbox_id FROM outbox WHERE due_at <= ?1 AND dead_at IS NULL ORDER BY due_at LIMIT ?2",
+    )
         .bind(now + -MINUTE)
         .bind(PIECE)
 }

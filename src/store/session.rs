@@ -168,6 +168,19 @@ pub fn issue_code(account: &AccountId, new: &NewCode<'_>, now: UnixMillis) -> St
     values.into_iter().fold(statement, Statement::bind)
 }
 
+/// Reads whose live session a cookie is, and since when they are linked: `sub`, `name`, `linked_at`.
+#[must_use]
+pub fn customer(account: &AccountId, cookie: &Digest, now: UnixMillis) -> Statement {
+    Statement::new(
+        "SELECT u.subject AS sub, u.name, l.linked_at FROM sessions s INDEXED BY sessions_by_token \
+         JOIN line_users u ON u.id = s.line_user LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \
+         WHERE s.account = ?1 AND s.token_digest = ?2 AND s.ended_at IS NULL AND s.expires_at > ?3",
+    )
+    .bind(account)
+    .bind(cookie)
+    .bind(now)
+}
+
 /// Whether the session of a cookie lives.
 #[must_use]
 pub fn lives(account: &AccountId, cookie: &Digest, now: UnixMillis) -> Statement {

@@ -62,6 +62,17 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
              (SELECT account, attempt FROM email_codes WHERE expires_at < ?1 LIMIT ?2)",
             now + -HOUR,
         ),
+        // LINE's answer may come late: queues keep a body for 4 days.
+        (
+            "DELETE FROM link_nonces WHERE (account, digest) IN \
+             (SELECT account, digest FROM link_nonces WHERE expires_at < ?1 LIMIT ?2)",
+            now + -5 * DAY,
+        ),
+        (
+            "DELETE FROM outbox WHERE (account, id) IN \
+             (SELECT account, id FROM outbox INDEXED BY outbox_dead WHERE dead_at < ?1 LIMIT ?2)",
+            now + -90 * DAY,
+        ),
         (
             "DELETE FROM sessions WHERE (account, sid) IN \
              (SELECT account, sid FROM sessions WHERE expires_at < ?1 LIMIT ?2)",

@@ -5,6 +5,7 @@
 pub mod cookie;
 mod error;
 pub mod form;
+pub mod keyset;
 pub mod language;
 pub mod page;
 pub mod passing;

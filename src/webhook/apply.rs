@@ -8,14 +8,15 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::effect::{self, Claimed};
+use super::effect::{self, Claimed, Of};
 use crate::{
     batch::groups,
     config::{self, Account},
+    dead_letters,
     id::{AccountId, Subject},
     line::webhook::{Delivery, Event},
     platform::{Context, Database, Platform, PlatformError},
-    store::{Disposition, Job, Statement, dead_letter},
+    store::{Disposition, Job, Statement, tombstone::Tombs},
     time::{MINUTE, UnixMillis},
 };
 
@@ -191,8 +192,15 @@ async fn apply_batch<P: Platform>(
     events: &[Placed],
 ) -> Result<(), Option<PlatformError>> {
     let claimed: Vec<Claimed<'_>> = events.iter().map(|placed| claimed(cx, placed)).collect();
-    let statements = effect::statements(&account.id, &claimed, cx.platform.now());
-    cx.platform.batch(&account.database, statements).await.map(|_| ()).map_err(Some)
+    let of = Of {
+        account: &account.id,
+        takes_events: account.takes_events(),
+        tombs: Tombs::new(&cx.settings.keys, &account.id),
+    };
+    let statements = effect::statements(&of, &claimed, cx.platform.now());
+    let outcomes = cx.platform.batch(&account.database, statements).await.map_err(Some)?;
+    cx.hand_over(&account.id, &outcomes).await;
+    Ok(())
 }
 
 fn claimed<'a, P: Platform>(cx: Context<'_, P>, placed: &'a Placed) -> Claimed<'a> {
@@ -210,8 +218,7 @@ async fn bury<P: Platform>(
     reason: &'static str,
     body: &str,
 ) -> Result<(), PlatformError> {
-    let letter = dead_letter::write(Some(&account.id), "webhook", reason, body, cx.platform.now());
-    cx.platform.one(&account.database, letter).await.map(|_| ())
+    dead_letters::bury(cx, &account.database, Some(&account.id), ("webhook", reason), body).await
 }
 
 async fn from_inbox<P: Platform>(

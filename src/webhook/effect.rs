@@ -12,9 +12,12 @@ use serde::Serialize;
 use crate::{
     id::{AccountId, LineUserId, Subject},
     line::webhook::{Event, Kind},
+    secret::Digest,
     store::{
         Statement,
         line_user::{self, Evidence, Seen},
+        link_nonce::{self, Answer},
+        tombstone::{STANDS_AGAINST_NONE, Tombs},
     },
     time::UnixMillis,
 };
@@ -42,6 +45,8 @@ enum Effect<'a> {
     Message { id: &'a str, kind: &'a str, text: Option<&'a str> },
     /// A message's text is erased.
     Unsend { message_id: &'a str },
+    /// A link that was begun in the chat is made, or is not.
+    Link { nonce: &'a str, ok: bool },
 }
 
 /// The table.
@@ -51,6 +56,7 @@ fn effect(kind: &Kind) -> Effect<'_> {
         Kind::Unfollow => Effect::Friendship(false),
         Kind::Message { id, kind, text } => Effect::Message { id, kind, text: text.as_deref() },
         Kind::Unsend { message_id } => Effect::Unsend { message_id },
+        Kind::AccountLink { nonce, ok } => Effect::Link { nonce, ok: *ok },
         Kind::Other => Effect::None,
     }
 }
@@ -61,6 +67,8 @@ struct Claim<'a> {
     event_id: &'a str,
     claim: &'a str,
     received_at: UnixMillis,
+    at: UnixMillis,
+    tombs: Vec<Digest>,
 }
 
 /// A message, or the unsending of one, as its statement reads it.
@@ -75,13 +83,42 @@ struct Message<'a> {
     at: UnixMillis,
 }
 
-/// The statements of these events: the claims, and the effects that they guard.
+/// Of which account the events are.
+pub(super) struct Of<'a> {
+    pub(super) account: &'a AccountId,
+    /// Whether its shop takes events.
+    pub(super) takes_events: bool,
+    /// Makes the digests of who was erased.
+    pub(super) tombs: Tombs<'a>,
+}
+
+/// The statements of these events: the claims, and the effects that they guard. What somebody did before they were erased
+/// is not claimed, and so has no effect.
 #[must_use]
-pub(super) fn statements(account: &AccountId, events: &[Claimed<'_>], now: UnixMillis) -> Vec<Statement> {
-    let mut seen = Vec::new();
+pub(super) fn statements(of: &Of<'_>, events: &[Claimed<'_>], now: UnixMillis) -> Vec<Statement> {
+    let account = of.account;
+    let (mut claims, mut seen, mut links) = (Vec::new(), Vec::new(), Vec::new());
     let mut friendships: HashMap<&LineUserId, Vec<Evidence<'_>>> = HashMap::new();
     let (mut messages, mut unsends) = (Vec::new(), Vec::new());
-    for Claimed { event, claim, fresh, .. } in events {
+    for Claimed { event, claim, fresh, received_at } in events {
+        let tombs = event.user.as_ref().map(|user| of.tombs.of_line_user(user)).unwrap_or_default();
+        claims.push(Claim {
+            event_id: &event.id,
+            claim,
+            received_at: *received_at,
+            at: event.at,
+            tombs: tombs.clone(),
+        });
+        if let Effect::Link { nonce, ok } = effect(&event.kind) {
+            links.push(Answer {
+                event_id: &event.id,
+                claim,
+                digest: Digest::of(nonce.as_bytes()),
+                line_user_id: event.user.as_ref().filter(|_| ok),
+                link_id: fresh_link(claim),
+                at: event.at,
+            });
+        }
         let Some(user) = &event.user else { continue };
         let about = |message_id, kind, text| Message {
             event_id: &event.id,
@@ -94,23 +131,35 @@ pub(super) fn statements(account: &AccountId, events: &[Claimed<'_>], now: UnixM
         };
         match effect(&event.kind) {
             Effect::None => continue,
+            Effect::Link { .. } => {}
             Effect::Friendship(friend) => friendships.entry(user).or_default().push(Evidence {
                 line_user_id: user,
                 friend,
                 at: event.at,
+                when: event.at.rfc3339(),
                 event_id: &event.id,
                 claim: Some(claim),
             }),
             Effect::Message { id, kind, text } => messages.push(about(id, kind, text)),
             Effect::Unsend { message_id } => unsends.push(about(message_id, "unsent", None)),
         }
-        seen.push(Seen { line_user_id: user, subject: fresh.clone() });
+        seen.push(Seen { line_user_id: user, subject: fresh.clone(), at: event.at, tombs });
     }
-    let mut statements = vec![claims(account, events)];
+    let mut statements = vec![claim(account, &claims)];
     if !seen.is_empty() {
         statements.push(line_user::seen(account, &seen, now));
     }
-    statements.extend(in_rounds(friendships).iter().map(|round| line_user::friendships(account, round)));
+    for round in in_rounds(friendships) {
+        for friend in [true, false] {
+            if of.takes_events && round.iter().any(|evidence| evidence.friend == friend) {
+                statements.push(line_user::friendship_events(account, friend, &round, now));
+            }
+        }
+        statements.push(line_user::friendships(account, &round));
+    }
+    if !links.is_empty() {
+        statements.extend(link_nonce::settle(account, &links, of.takes_events, now));
+    }
     if !messages.is_empty() {
         statements.push(keep(account, &messages));
     }
@@ -136,18 +185,20 @@ fn in_rounds<'a>(friendships: HashMap<&'a LineUserId, Vec<Evidence<'a>>>) -> Vec
     rounds
 }
 
-fn claims(account: &AccountId, events: &[Claimed<'_>]) -> Statement {
-    let claims: Vec<Claim<'_>> = events
-        .iter()
-        .map(|event| Claim { event_id: &event.event.id, claim: &event.claim, received_at: event.received_at })
-        .collect();
-    Statement::new(
+/// The id of a link that an event makes: as random as its claim.
+fn fresh_link(claim: &str) -> String {
+    Digest::of(claim.as_bytes()).as_str().chars().take(32).collect()
+}
+
+fn claim(account: &AccountId, claims: &[Claim<'_>]) -> Statement {
+    Statement::compiled(format!(
         "INSERT INTO webhook_events (account, webhook_event_id, claimed_by, received_at) \
-         SELECT ?1, value ->> 'event_id', value ->> 'claim', value ->> 'received_at' FROM json_each(?2) WHERE 1 \
-         ON CONFLICT (account, webhook_event_id) DO NOTHING",
-    )
+         SELECT ?1, e.value ->> 'event_id', e.value ->> 'claim', e.value ->> 'received_at' FROM json_each(?2) e \
+         WHERE {STANDS_AGAINST_NONE} \
+         ON CONFLICT (account, webhook_event_id) DO NOTHING"
+    ))
     .bind(account)
-    .bind_json(&claims)
+    .bind_json(claims)
 }
 
 /// Keeps messages, unless their unsending came first.

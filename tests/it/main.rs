@@ -5,9 +5,12 @@
 
 mod account;
 mod channel;
+mod chat_link;
 mod client;
 mod cost;
 mod email;
+mod erase;
+mod events;
 mod hostile;
 mod http;
 mod keys;
@@ -20,6 +23,7 @@ mod provider;
 mod send;
 mod support;
 mod token;
+mod unlink;
 mod webhook;
 
 #[path = "../conformance/mod.rs"]

@@ -58,7 +58,7 @@ fn a_follow_makes_a_friend_and_an_unfollow_ends_it() {
     let blocked = friend_state(&stage, &user);
     assert_eq!((&blocked["friend"], &blocked["since"]), (&json!(false), &json!(null)));
     assert_eq!(blocked["sub"], friend["sub"]);
-    assert_eq!(stage.api(&stage.shop, Method::GET, "/v1/friends/U1", None).0, 400);
+    assert_eq!(stage.api(&stage.shop, Method::GET, "/v1/friends/U%201", None).0, 400);
     let unknown = "/v1/friends/U00000000000000000000000000000000";
     assert_eq!(stage.api(&stage.shop, Method::GET, unknown, None).0, 404);
 }

@@ -4,7 +4,7 @@ use super::{ACCESS_LIFETIME, Fresh, REFRESH_LIFETIME, access_token, is_offline, 
 use crate::{
     id::{AccountId, ClientId},
     secret::Digest,
-    store::Statement,
+    store::{Statement, link},
     time::UnixMillis,
 };
 
@@ -23,6 +23,8 @@ pub struct Redemption<'a> {
     pub challenge: Option<String>,
     /// Whether it receives refresh tokens without asking.
     pub always_refresh: bool,
+    /// Whether the shop takes events.
+    pub takes_events: bool,
     /// Fresh tokens and ids.
     pub fresh: &'a Fresh,
 }
@@ -30,7 +32,7 @@ pub struct Redemption<'a> {
 impl Redemption<'_> {
     /// One batch: (1) the code is spent by this very request if everything it is bound to is repeated, its session lives,
     /// and the link that it asks for stands against no other; (2) only then the grant exists, (3) with its access token,
-    /// (4) its refresh token, (5) its link. (6) The grant is read.
+    /// (4) its refresh token, (5) its link, of which the shop is told. (6) The grant is read.
     #[must_use]
     pub fn statements(&self, now: UnixMillis) -> Vec<Statement> {
         let grant = self.fresh.grant.as_str();
@@ -71,7 +73,7 @@ impl Redemption<'_> {
         .bind(now + REFRESH_LIFETIME)
         .bind(now + ACCESS_LIFETIME);
         // (5)
-        let link = Statement::new(
+        let tie = Statement::new(
             "INSERT INTO links (account, line_user, member_id, link_id, linked_at, consent) \
              SELECT ?1, g.line_user, c.link ->> 'member_id', ?4, ?5, c.link ->> 'consent' \
              FROM codes c JOIN grants g ON g.account = ?1 AND g.id = c.spent_by \
@@ -83,15 +85,24 @@ impl Redemption<'_> {
         .bind(grant)
         .bind(self.fresh.link.as_str())
         .bind(now);
-        let nonce = "(SELECT nonce FROM codes WHERE account = ?1 AND digest = ?3)";
-        vec![
+        let mut statements = vec![
             spend,
             make,
             access_token(self.account, self.fresh, now),
             refresh_token(self.account, self.fresh, self.always_refresh, now),
-            link,
-            read(self.account, grant, nonce).bind(&self.code),
-        ]
+            tie,
+        ];
+        if self.takes_events {
+            let from = "FROM codes c JOIN links l ON l.account = ?1 AND l.member_id = c.link ->> 'member_id' \
+                JOIN line_users u ON u.id = l.line_user \
+                WHERE c.account = ?1 AND c.digest = ?2 AND l.link_id = ?3";
+            let bound = vec![self.account.into(), (&self.code).into(), self.fresh.link.as_str().into()];
+            statements.push(link::made_of(from, bound, now));
+        }
+        // (6)
+        let nonce = "(SELECT nonce FROM codes WHERE account = ?1 AND digest = ?3)";
+        statements.push(read(self.account, grant, nonce).bind(&self.code));
+        statements
     }
 
     /// A code that was presented in vain, because somebody else had spent it, ends what that somebody received: it leaked

@@ -196,6 +196,11 @@ impl<'a> Browser<'a> {
         }
     }
 
+    /// What LINE shows this browser at an address of its own.
+    pub(crate) fn line_shows(&self, url: &str) -> String {
+        self.line_page(url, None).html
+    }
+
     fn line_page(&self, url: &str, form: Option<Vec<(&'static str, String)>>) -> Page {
         let method = if form.is_some() { Method::POST } else { Method::GET };
         let body =

@@ -4,7 +4,7 @@ mod browser;
 mod shop;
 mod stage;
 
-pub(crate) use browser::{Browser, Consent, query, without};
+pub(crate) use browser::{Browser, Consent, Page, query, without};
 pub(crate) use shop::{Login, Shop, claims_of, form, header_of};
 pub(crate) use stage::{HOOKS, Stage, json_body, webhook};
 

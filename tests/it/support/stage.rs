@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 
-use enishi::web::{Reply, Request};
+use enishi::{
+    time::HOUR,
+    web::{Reply, Request},
+};
 use enishi_world::{
-    ACCOUNT, OTHER_ACCOUNT, World,
+    ACCOUNT, OTHER_ACCOUNT, ShopOutcome, World,
     line_simulator::{NewUser, UserId, sign},
     request,
 };
@@ -15,6 +18,9 @@ use super::{Browser, Consent, Login, Shop};
 
 /// Where the first shop takes our events.
 pub(crate) const HOOKS: &str = "http://127.0.0.1:8789/hooks";
+
+/// What the shop's server does with an event that it takes.
+const TAKEN: ShopOutcome = ShopOutcome::Status(http::StatusCode::OK);
 
 /// A world with its first shop. Dropping it looks whether rules were broken.
 pub(crate) struct Stage {
@@ -77,6 +83,15 @@ impl Stage {
         body["secret"].as_str().unwrap().to_owned()
     }
 
+    /// The events that the shop received, oldest first: their types and data.
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
+        self.world.run_queues();
+        let calls = self.world.shop_calls();
+        let taken = calls.iter().filter(|call| call.url == HOOKS && call.outcome == TAKEN);
+        let bodies = taken.map(|call| serde_json::from_slice::<Value>(&call.body).unwrap());
+        bodies.map(|body| (body["type"].as_str().unwrap().to_owned(), body["data"].clone())).collect()
+    }
+
     /// Another client of the first shop, which mails codes for it: its customers prove their addresses.
     pub(crate) fn proving(&self, mark: &str) -> Shop {
         self.takes_events();
@@ -132,6 +147,15 @@ impl Stage {
         self.world.line().follow(now, &user).unwrap();
         self.deliver();
         user
+    }
+
+    /// Hours in which cron and queues work once an hour.
+    pub(crate) fn hours(&self, hours: i64) {
+        for _ in 0..hours {
+            self.world.advance(HOUR);
+            self.world.tick();
+            self.world.run_queues();
+        }
     }
 
     /// Carries LINE's webhooks to us and applies them.

@@ -1,4 +1,10 @@
-//! `/v1/members`: the shop's customers and their attributes.
+//! `/v1/members`: the shop's customers and their attributes; what we know of one (`show.rs`), and the end of it (`erase.rs`).
+
+mod erase;
+mod show;
+
+pub use erase::erase;
+pub use show::{export, show};
 
 use std::collections::BTreeMap;
 

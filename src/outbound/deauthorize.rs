@@ -1,0 +1,66 @@
+//! LINE is told that a link has ended (LINE Login reference, "Deauthorize"), where a token of the user is held.
+
+use http::StatusCode;
+
+use super::Told;
+use crate::{
+    channel,
+    config::Account,
+    line::login::{self, HeldTokens, Refreshed},
+    platform::{Context, Platform, PlatformError},
+    secret::SecretText,
+    store::outbox::Claimed,
+};
+
+/// (1) A user token that is alive, drawn anew if need be; (2) the Login channel's own; (3) LINE is told: 204, and 400 for an
+/// authorization that is over already, are done.
+pub(super) async fn tell<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    row: &Claimed,
+) -> Result<Told, PlatformError> {
+    // A seal that does not open any more tells nobody anything.
+    let Some(held) = HeldTokens::open(&cx.settings.keys, &row.body) else { return Ok(Told::Never) };
+    // (1)
+    let user_token = match alive(cx, account, held).await? {
+        Ok(token) => token,
+        Err(told) => return Ok(told),
+    };
+    // (2)
+    let Ok(channel_token) = channel::login_token(cx, account).await else { return Ok(Told::NotYet(None)) };
+    // (3)
+    let call = login::deauthorize(&cx.settings.line, &channel_token, &user_token);
+    Ok(match cx.platform.fetch(call).await {
+        Ok(answer) if answer.status.is_success() || answer.status == StatusCode::BAD_REQUEST => Told::Done,
+        Ok(answer) => {
+            if answer.status == StatusCode::UNAUTHORIZED {
+                cx.memory.forget_channel_token(&account.login.channel_id);
+            }
+            Told::NotYet(Some(answer.status))
+        }
+        Err(_) => Told::NotYet(None),
+    })
+}
+
+/// The access token, or one that its refresh token draws; without either LINE cannot be told.
+async fn alive<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    held: HeldTokens,
+) -> Result<Result<SecretText, Told>, PlatformError> {
+    if cx.platform.now() < held.access_until {
+        return Ok(Ok(held.access_token));
+    }
+    let Some(refresh_token) = held.refresh_token else { return Ok(Err(Told::Never)) };
+    let proof = channel::login_proof(cx, account).await?;
+    let call = login::refresh(&cx.settings.line, &account.login, &proof, &refresh_token);
+    Ok(match cx.platform.fetch(call).await {
+        Ok(answer) if answer.status.is_success() => answer
+            .json()
+            .map(|Refreshed { access_token, .. }| access_token)
+            .ok_or(Told::NotYet(Some(answer.status))),
+        Ok(answer) if answer.status == StatusCode::BAD_REQUEST => Err(Told::Never),
+        Ok(answer) => Err(Told::NotYet(Some(answer.status))),
+        Err(_) => Err(Told::NotYet(None)),
+    })
+}

@@ -1,0 +1,177 @@
+//! Reading what is kept about one person: each section as rows of one column, `row`, a JSON object.
+
+use serde_json::Value as Json;
+
+use super::Statement;
+use crate::id::{AccountId, MemberId};
+
+/// Rows of a section that are read at once.
+pub const PAGE: usize = 2_000;
+
+/// RFC 3339 of a column of milliseconds.
+macro_rules! time {
+    ($column:literal) => {
+        concat!("strftime('%Y-%m-%dT%H:%M:%fZ', ", $column, " / 1000.0, 'unixepoch')")
+    };
+}
+
+/// The LINE user who is linked to the member `?2`.
+const USER: &str = "(SELECT line_user FROM links WHERE account = ?1 AND member_id = ?2)";
+
+/// A part of what is known about a person.
+pub struct Section {
+    /// Its name in the export.
+    pub name: &'static str,
+    /// The arguments of `json_object`; a section that can be long has `'after'` among them, by which it is ordered.
+    object: &'static str,
+    /// `FROM … WHERE …`, over `?1` account, `?2` member, and `{user}` for the LINE user.
+    from: &'static str,
+    /// `AND … > ?3 ORDER BY …` of a section that can be long.
+    pages: Option<&'static str>,
+}
+
+impl Section {
+    /// The rows after the one whose `after` this is.
+    #[must_use]
+    pub fn page(&self, account: &AccountId, member: &MemberId, after: Option<&Json>) -> Statement {
+        let from = self.from.replace("{user}", USER);
+        let select = format!("SELECT json_object({}) AS \"row\" {from}", self.object);
+        let bound = |sql: String| Statement::compiled(sql).bind(account).bind(member);
+        match self.pages {
+            None => bound(format!("{select} LIMIT {PAGE}")),
+            Some(pages) => bound(format!("{select} {pages} LIMIT {PAGE}"))
+                .bind(after.and_then(Json::as_str).unwrap_or_default()),
+        }
+    }
+}
+
+/// What the shop said of a member, beside attributes.
+#[must_use]
+pub fn member(account: &AccountId, member: &MemberId) -> Statement {
+    MEMBER.page(account, member, None)
+}
+
+/// A member's attributes.
+#[must_use]
+pub fn attributes(account: &AccountId, member: &MemberId) -> Statement {
+    ATTRIBUTES.page(account, member, None)
+}
+
+/// A member's link.
+#[must_use]
+pub fn link(account: &AccountId, member: &MemberId) -> Statement {
+    LINK.page(account, member, None)
+}
+
+const MEMBER: Section = Section {
+    name: "member",
+    object: concat!("'created_at', ", time!("created_at"), ", 'updated_at', ", time!("updated_at")),
+    from: "FROM members WHERE account = ?1 AND member_id = ?2",
+    pages: None,
+};
+
+const ATTRIBUTES: Section = Section {
+    name: "attributes",
+    object: concat!(
+        "'name', name, 'value', CASE kind WHEN 'boolean' THEN json(CASE value WHEN 0 THEN 'false' ELSE 'true' END) ELSE value END, \
+         'updated_at', ",
+        time!("updated_at"),
+        ", 'after', name"
+    ),
+    from: "FROM attributes WHERE account = ?1 AND member_id = ?2",
+    pages: Some("AND name > ?3 ORDER BY name"),
+};
+
+const LINK: Section = Section {
+    name: "link",
+    object: concat!(
+        "'sub', u.subject, 'line_user_id', u.line_user_id, 'linked_at', ",
+        time!("l.linked_at"),
+        ", 'consent', json(l.consent)"
+    ),
+    from: "FROM links l JOIN line_users u ON u.id = l.line_user WHERE l.account = ?1 AND l.member_id = ?2",
+    pages: None,
+};
+
+/// Everything, in the order of the export.
+pub const SECTIONS: [Section; 9] = [
+    MEMBER,
+    ATTRIBUTES,
+    LINK,
+    Section {
+        name: "link_history",
+        object: concat!(
+            "'sub', (SELECT u.subject FROM line_users u WHERE u.id = h.line_user), 'linked_at', ",
+            time!("h.linked_at"),
+            ", 'ended_at', ",
+            time!("h.ended_at"),
+            ", 'ended_by', h.ended_by, 'line_told', h.line_told, 'consent', json(h.consent), \
+             'after', printf('%020d.%s', h.ended_at, h.link_id)"
+        ),
+        from: "FROM link_history h INDEXED BY link_history_by_member WHERE h.account = ?1 AND h.member_id = ?2",
+        pages: Some("AND printf('%020d.%s', h.ended_at, h.link_id) > ?3 ORDER BY h.ended_at, h.link_id"),
+    },
+    Section {
+        name: "line_user",
+        object: concat!(
+            "'sub', subject, 'line_user_id', line_user_id, 'name', name, 'picture', picture, 'email', email, \
+             'email_verified_at', ",
+            time!("email_verified_at"),
+            ", 'friend', json(CASE friend WHEN 1 THEN 'true' WHEN 0 THEN 'false' END), 'friend_since', ",
+            time!("friend_since"),
+            ", 'created_at', ",
+            time!("created_at")
+        ),
+        from: "FROM line_users WHERE id = {user}",
+        pages: None,
+    },
+    Section {
+        name: "chat_messages",
+        object: concat!(
+            "'message_id', message_id, 'kind', kind, 'text', text, 'sent_at', ",
+            time!("sent_at"),
+            ", 'unsent', json(CASE unsent WHEN 1 THEN 'true' ELSE 'false' END), \
+             'after', printf('%020d.%s', sent_at, message_id)"
+        ),
+        from: "FROM chat_messages INDEXED BY chat_messages_by_line_user WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND printf('%020d.%s', sent_at, message_id) > ?3 ORDER BY sent_at, message_id"),
+    },
+    Section {
+        name: "received",
+        object: concat!("'send', send, 'at', ", time!("at"), ", 'after', printf('%020d.%s', at, send)"),
+        from: "FROM received WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND printf('%020d.%s', at, send) > ?3 ORDER BY at, send"),
+    },
+    Section {
+        name: "sessions",
+        object: concat!(
+            "'sid', sid, 'auth_time', ",
+            time!("auth_time"),
+            ", 'amr', json(amr), 'created_at', ",
+            time!("created_at"),
+            ", 'expires_at', ",
+            time!("expires_at"),
+            ", 'ended_at', ",
+            time!("ended_at"),
+            ", 'after', sid"
+        ),
+        from: "FROM sessions INDEXED BY sessions_by_line_user WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND sid > ?3 ORDER BY sid"),
+    },
+    Section {
+        name: "grants",
+        object: concat!(
+            "'client_id', client_id, 'sid', sid, 'scope', scope, 'auth_time', ",
+            time!("auth_time"),
+            ", 'created_at', ",
+            time!("created_at"),
+            ", 'expires_at', ",
+            time!("expires_at"),
+            ", 'ended_at', ",
+            time!("ended_at"),
+            ", 'after', id"
+        ),
+        from: "FROM grants INDEXED BY grants_by_line_user WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND id > ?3 ORDER BY id"),
+    },
+];
