@@ -66,7 +66,7 @@ export default {
   "mypage.friendNo": "Not a friend",
   "mypage.since": "Linked since",
   "mypage.unlink": "Unlink LINE",
-  "mypage.unlinkNotice": "When you unlink, the link between this app and your LINE account ends. LY Corporation may be informed of it. Your membership and orders stay with us.",
+  "mypage.unlinkNotice": "When you unlink, the link between this app and your LINE account ends. LY Corporation is informed of it. Your membership and orders stay with us.",
   "mypage.linkAgain": "Log in with LINE to link your LINE account with this member number again.",
   "mypage.logout": "Log out",
   "rank.regular": "Regular",

@@ -66,7 +66,7 @@ export default {
   "mypage.friendNo": "友だちではありません",
   "mypage.since": "連携日",
   "mypage.unlink": "LINE連携を解除する",
-  "mypage.unlinkNotice": "解除すると、このアプリとLINEアカウントとの連携が終了します。連携を解除したことは、LINEヤフー株式会社に通知されることがあります。会員情報とご購入の履歴は当店に残ります。",
+  "mypage.unlinkNotice": "解除すると、このアプリとLINEアカウントとの連携が終了します。連携を解除したことは、LINEヤフー株式会社に通知されます。会員情報とご購入の履歴は当店に残ります。",
   "mypage.linkAgain": "LINEでログインすると、この会員番号とLINEアカウントをもう一度連携できます。",
   "mypage.logout": "ログアウト",
   "rank.regular": "レギュラー",
