@@ -17,6 +17,7 @@ mod keys;
 mod link;
 mod login;
 mod logout;
+mod model;
 mod par;
 mod prove;
 mod provider;
