@@ -69,6 +69,8 @@ pub enum ViolationKind {
     TokenParametersInQuery,
     /// The token endpoint called with another method than POST.
     TokenByGet,
+    /// A client assertion that proves no channel.
+    ClientAssertion,
     /// A token of the wrong kind.
     WrongTokenType,
     /// A retry key that is not a UUID.

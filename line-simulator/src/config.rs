@@ -2,9 +2,11 @@
 //!
 //! In: JSON. Out: the channels by id. Not here: what happens in a channel (tokens, quota, friendships).
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{ChannelId, UserId};
+use crate::login::RsaPublicKey;
 
 /// All channels; the body of `POST /sim/channels` has the same shape.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,8 +23,9 @@ pub struct Config {
 pub struct LoginChannel {
     /// The channel id.
     pub channel_id: ChannelId,
-    /// The secret: the client's password and the HS256 key of its ID tokens.
-    pub channel_secret: String,
+    /// What it proves itself with: member `channel_secret` or member `assertion_key`, never both.
+    #[serde(flatten, deserialize_with = "one_credential")]
+    pub credential: LoginCredential,
     /// The registered callback URLs, at most 400 at LINE.
     #[serde(default)]
     pub callback_urls: Vec<String>,
@@ -39,6 +42,50 @@ pub struct LoginChannel {
     /// What the consent page calls the service.
     #[serde(default)]
     pub name: String,
+}
+
+/// What a LINE Login channel proves itself with; the algorithm of its web ID tokens follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginCredential {
+    /// The secret: the client's password and the HS256 key of its ID tokens.
+    ChannelSecret(String),
+    /// An assertion signing key, and no secret: its ID tokens are ES256 (inferred, not documented by LINE).
+    AssertionKey(AssertionKey),
+}
+
+impl LoginCredential {
+    pub(crate) fn secret(&self) -> Option<&str> {
+        match self {
+            Self::ChannelSecret(secret) => Some(secret),
+            Self::AssertionKey(_) => None,
+        }
+    }
+}
+
+/// An assertion signing key, as far as LINE has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssertionKey {
+    /// What the console calls it.
+    pub kid: String,
+    /// The public half, an RSA-2048 JWK without `kid`.
+    pub public_jwk: RsaPublicKey,
+}
+
+/// One of the two members, and not both.
+fn one_credential<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LoginCredential, D::Error> {
+    #[derive(Deserialize)]
+    struct Members {
+        channel_secret: Option<String>,
+        assertion_key: Option<AssertionKey>,
+    }
+    match Members::deserialize(deserializer)? {
+        Members { channel_secret: Some(secret), assertion_key: None } => {
+            Ok(LoginCredential::ChannelSecret(secret))
+        }
+        Members { channel_secret: None, assertion_key: Some(key) } => Ok(LoginCredential::AssertionKey(key)),
+        _ => Err(D::Error::custom("a Login channel has either channel_secret or assertion_key")),
+    }
 }
 
 /// A Messaging API channel and the LINE Official Account behind it.
@@ -80,9 +127,10 @@ impl Config {
         self.messaging_channels.iter_mut().find(|channel| channel.channel_id.as_str() == id)
     }
 
-    /// The secret of a channel of either kind.
+    /// The secret of a channel of either kind, if it has one.
     pub(crate) fn secret(&self, id: &str) -> Option<(&ChannelId, &str)> {
-        let login = self.login(id).map(|channel| (&channel.channel_id, channel.channel_secret.as_str()));
+        let login =
+            self.login(id).and_then(|channel| Some((&channel.channel_id, channel.credential.secret()?)));
         login.or_else(|| {
             self.messaging(id).map(|channel| (&channel.channel_id, channel.channel_secret.as_str()))
         })

@@ -42,12 +42,12 @@ mod time;
 mod webhook;
 
 pub use calls::{CALLS_KEPT, Call, Violation, ViolationKind};
-pub use config::{Config, LoginChannel, MessagingChannel};
+pub use config::{AssertionKey, Config, LoginChannel, LoginCredential, MessagingChannel};
 pub use door::{Answer, Simulator};
 pub use event::DeedError;
 pub use fault::{Fault, FaultKind};
 pub use id::{ChannelId, UserId};
-pub use login::{LiffError, LiffLogin};
+pub use login::{LiffError, LiffLogin, RsaPublicKey};
 pub use memory::RestoreError;
 pub use messaging::endpoint::TestOutcome;
 pub use people::{AutoLogin, Delivered, Friendship, NewUser, Said, User};

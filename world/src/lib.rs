@@ -105,6 +105,7 @@ pub struct World {
     secrets: RefCell<HashSet<String>>,
     breaches: RefCell<Vec<String>>,
     keys_made: Cell<usize>,
+    imported: RefCell<HashMap<String, String>>,
     passed: RefCell<HashMap<(Limit, String, i64), u32>>,
 }
 
@@ -135,6 +136,7 @@ impl World {
             secrets: RefCell::default(),
             breaches: RefCell::default(),
             keys_made: Cell::new(0),
+            imported: RefCell::default(),
             passed: RefCell::default(),
         }
     }

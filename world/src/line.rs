@@ -7,11 +7,13 @@ use enishi::{
 };
 use http::Method;
 use line_simulator::{
-    Answer as LineAnswer, Config, FaultKind, LoginChannel, MessagingChannel, WEBHOOK_TIMEOUT_MS,
-    WebhookDelivery,
+    Answer as LineAnswer, AssertionKey, Config, FaultKind, LoginChannel, LoginCredential, MessagingChannel,
+    WEBHOOK_TIMEOUT_MS, WebhookDelivery,
 };
 
-use crate::{World, door, outward::no_answer};
+use serde_json::{Value, json};
+
+use crate::{World, door, outward::no_answer, rsa};
 
 /// Where the settings say that LINE is; the path alone decides which of its hosts is meant.
 pub const LINE: &str = "http://line.test";
@@ -65,6 +67,11 @@ pub const OTHER_ACCOUNT: LineAccount = LineAccount {
     email_permission: false,
 };
 
+/// What LINE calls an account's assertion key.
+fn assertion_key_id(account: &LineAccount) -> String {
+    format!("key-of-channel-{}", account.login_channel)
+}
+
 /// How LINE fails by itself.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Trouble {
@@ -94,7 +101,7 @@ pub(crate) fn channels() -> Config {
 fn login_channel(account: &LineAccount) -> LoginChannel {
     LoginChannel {
         channel_id: account.login_channel.into(),
-        channel_secret: account.login_secret.to_owned(),
+        credential: LoginCredential::ChannelSecret(account.login_secret.to_owned()),
         callback_urls: vec![format!("{}/line/callback", account.issuer)],
         linked_bot: Some(account.messaging_channel.into()),
         certified: false,
@@ -119,11 +126,43 @@ fn messaging_channel(account: &LineAccount) -> MessagingChannel {
 impl World {
     /// Sets how many messages LINE lets the first account send in a month.
     pub fn set_quota(&self, quota: Option<u64>) {
-        let mut config = channels();
+        let mut config = Config { login_channels: Vec::new(), ..channels() };
         if let Some(first) = config.messaging_channels.first_mut() {
             first.quota = quota;
         }
         self.line().upsert_channels(config);
+    }
+
+    /// Gives an account's Login channel an assertion key at LINE, in place of its secret; answers the credential as
+    /// the operator puts it: LINE's name of the key and the private half as a JWK.
+    ///
+    /// # Panics
+    ///
+    /// If no key can be made.
+    pub fn give_assertion_key(&self, account: &LineAccount) -> Value {
+        let number = usize::from(*account != ACCOUNT);
+        let text = rsa::assertion_key(number).expect("OpenSSL makes a key");
+        let private: Value = serde_json::from_str(&text).expect("a JWK");
+        for name in ["d", "p", "q", "dp", "dq", "qi"] {
+            self.overhear(private[name].as_str().unwrap_or_default());
+        }
+        let public =
+            json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "n": private["n"], "e": private["e"] });
+        let public_jwk = public.try_into().expect("LINE takes the key");
+        let key = AssertionKey { kid: assertion_key_id(account), public_jwk };
+        self.give_credential(account, LoginCredential::AssertionKey(key));
+        json!({ "kind": "assertion_key", "key_id": assertion_key_id(account), "private_jwk": private })
+    }
+
+    /// Gives an account's Login channel its secret again; answers the credential as the operator puts it.
+    pub fn give_secret(&self, account: &LineAccount) -> Value {
+        self.give_credential(account, LoginCredential::ChannelSecret(account.login_secret.to_owned()));
+        json!({ "kind": "secret", "secret": account.login_secret })
+    }
+
+    fn give_credential(&self, account: &LineAccount, credential: LoginCredential) {
+        let channel = LoginChannel { credential, ..login_channel(account) };
+        self.line().upsert_channels(Config { login_channels: vec![channel], ..Config::default() });
     }
 
     /// Carries LINE's webhooks to the product, one after the other; says what each was answered. What takes longer than

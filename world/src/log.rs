@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    fn overhear(&self, secret: &str) {
+    pub(crate) fn overhear(&self, secret: &str) {
         if secret.len() >= MIN_SECRET {
             self.secrets.borrow_mut().insert(secret.to_owned());
         }

@@ -96,12 +96,21 @@ impl Platform for World {
 
     async fn sign_rs256(
         &self,
-        _kid: &str,
+        kid: &str,
         private_jwk: &SecretText,
         input: &[u8],
     ) -> Result<Vec<u8>, PlatformError> {
         self.count(|calls| calls.signatures += 1);
-        rsa::sign(private_jwk.expose(), input).map_err(PlatformError::Crypto)
+        let key = private_jwk.expose();
+        let mut imported = self.imported.borrow_mut();
+        match imported.get(kid) {
+            Some(known) if known == key => {}
+            // The edge would sign with the one that it has imported.
+            Some(_) => self.breach(format!("two private keys go by the name {kid}")),
+            None if rsa::imports(key) => _ = imported.insert(kid.to_owned(), key.to_owned()),
+            None => return Err(PlatformError::Crypto("the key does not import".to_owned())),
+        }
+        rsa::sign(key, input).map_err(PlatformError::Crypto)
     }
 
     async fn verify_rs256(

@@ -2,7 +2,10 @@
 //!
 //! Making a key takes a tenth of a second, so a process makes few and every world receives the same ones.
 
-use std::sync::OnceLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use openssl::{
@@ -18,9 +21,21 @@ use serde_json::{Value, json};
 /// Keys of a process. Two, so that one account's signature is seen to be wrong under another's key.
 static KEYS: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
 
+/// Keys that operators have made for LINE: one of each of the two accounts, and neither of them ours.
+static ASSERTION_KEYS: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
+
 /// The private key for the `number`-th time that a world asks for one, as a JWK.
 pub(crate) fn generate(number: usize) -> Result<String, String> {
-    let [first, second] = &KEYS;
+    key_of(&KEYS, number)
+}
+
+/// The private key that an operator has made for the `number`-th account, as a JWK.
+pub(crate) fn assertion_key(number: usize) -> Result<String, String> {
+    key_of(&ASSERTION_KEYS, number)
+}
+
+fn key_of(keys: &'static [OnceLock<String>; 2], number: usize) -> Result<String, String> {
+    let [first, second] = keys;
     let key = if number.is_multiple_of(2) { first } else { second };
     if let Some(known) = key.get() {
         return Ok(known.clone());
@@ -53,6 +68,20 @@ pub(crate) fn sign(private_jwk: &str, input: &[u8]) -> Result<Vec<u8>, String> {
         signer.sign_to_vec()
     };
     signed().map_err(|error| error.to_string())
+}
+
+/// Whether the numbers of a private key belong together, which `WebCrypto` looks at when it imports one. It takes some
+/// milliseconds, so a process looks at each key once.
+pub(crate) fn imports(private_jwk: &str) -> bool {
+    static LOOKED_AT: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    let looked_at = || LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = looked_at().get(private_jwk) {
+        return *known;
+    }
+    let key = serde_json::from_str(private_jwk).ok().and_then(|jwk| private_key(&jwk).ok());
+    let is_whole = key.is_some_and(|key| key.check_key().unwrap_or(false));
+    looked_at().insert(private_jwk.to_owned(), is_whole);
+    is_whole
 }
 
 /// Whether a signature verifies under a public key, as a storefront sees it in the JWK set.
@@ -94,5 +123,17 @@ mod tests {
         assert!(verifies(&public, b"input", &signature));
         assert!(!verifies(&public, b"other", &signature));
         assert!(!verifies(&serde_json::from_str(&generate(1).unwrap()).unwrap(), b"input", &signature));
+    }
+
+    #[test]
+    fn a_key_of_mixed_numbers_does_not_import() {
+        let (one, other) = (generate(0).unwrap(), generate(1).unwrap());
+        assert!(imports(&one) && imports(&other));
+        let other: Value = serde_json::from_str(&other).unwrap();
+        for name in ["n", "d", "p", "q", "dp", "dq", "qi"] {
+            let mut mixed: Value = serde_json::from_str(&one).unwrap();
+            mixed[name] = other[name].clone();
+            assert!(!imports(&mixed.to_string()), "{name}");
+        }
     }
 }

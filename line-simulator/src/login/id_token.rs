@@ -1,4 +1,5 @@
-//! ID tokens: HS256 under the Login channel's secret without a `kid` for web logins, ES256 with a `kid` for LIFF.
+//! ID tokens: HS256 under the Login channel's secret without a `kid` for web logins, ES256 with a `kid` for LIFF and for
+//! web logins of a channel without a secret.
 //!
 //! In: claims. Out: the compact token, and the claims again if the signature is right under the one key that its
 //! algorithm may use. Not here: the P-256 keys (`liff_key.rs`), and what claims must say (`verify.rs`).
@@ -73,15 +74,15 @@ pub(crate) fn encode_hs256(claims: &Claims, channel_secret: &str) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// The token of a LIFF app.
-pub(crate) fn encode_es256(claims: &Claims, key: &LiffKey) -> String {
+/// The token of a LIFF app, or of a web login of a channel without a secret.
+pub(crate) fn encode_es256(claims: &impl Serialize, key: &LiffKey) -> String {
     let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"{}"}}"#, key.kid);
     let signed = signing_input(&header, claims);
     let signature = key.sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn signing_input(header: &str, claims: &Claims) -> String {
+fn signing_input(header: &str, claims: &impl Serialize) -> String {
     let payload = serde_json::to_vec(claims).unwrap_or_default();
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
 }

@@ -71,6 +71,11 @@ impl Simulator {
         Ok(id_token::encode_es256(&claims, &memory.liff_keys.served(&memory.random).newest))
     }
 
+    /// Any claims under LINE's newest key: what LINE would never say, for tests of whoever must not believe it.
+    pub fn signed_by_line(&mut self, claims: &Value) -> String {
+        id_token::encode_es256(claims, &self.memory.liff_keys.served(&self.memory.random).newest)
+    }
+
     /// LINE signs with a new key from now on; says its `kid`. `/certs` shows it beside the last one, so that tokens
     /// under way stay good; a key from before that is gone.
     pub fn rotate_liff_key(&mut self) -> String {

@@ -1,4 +1,5 @@
-//! The P-256 keys that LINE signs the ID tokens of LIFF apps with, and the JWK set that shows their public halves.
+//! The P-256 keys that LINE signs the ID tokens of LIFF apps with, and of Login channels without a secret, and the JWK set
+//! that shows their public halves.
 //!
 //! In: the seed, so that they are the stand-in's own and nobody's secret. Out: keys, JWKs, signatures in the form of
 //! JWS (RFC 7518 section 3.4: r and s, 32 bytes each). Not here: tokens (`id_token.rs`), and who asks (`liff.rs`).

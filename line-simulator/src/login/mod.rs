@@ -1,9 +1,10 @@
 //! LINE Login v2.1: which path is which room, and what the rooms remember.
 //!
 //! In: requests to `access.line.me` and the login paths of `api.line.me`. Out: their answers. Not here: LIFF's pages,
-//! JARM, client assertions, LINE Profile+.
+//! JARM, LINE Profile+.
 
 mod account_link;
+mod assertion;
 mod attempt;
 mod authorize;
 mod code;
@@ -13,6 +14,7 @@ mod liff;
 mod liff_key;
 mod page;
 mod profile;
+mod rsa;
 mod screen;
 mod token;
 mod verify;
@@ -33,6 +35,7 @@ pub(crate) use attempt::Attempt;
 use code::Code;
 pub use liff::{LiffError, LiffLogin};
 pub(crate) use liff_key::LiffKeys;
+pub use rsa::RsaPublicKey;
 
 /// The cookie that says whose phone the browser is; its value is a user id.
 pub(crate) const SESSION_COOKIE: &str = "line_sim_user";
@@ -131,7 +134,8 @@ const LOGIN_PATHS: [&str; 13] = [
     "/.well-known/openid-configuration",
 ];
 
-/// The discovery document as LINE serves it: it speaks of ES256 only, although web logins get HS256.
+/// The discovery document as LINE serves it: it speaks of ES256 only, although web logins of a channel with a secret get
+/// HS256.
 fn discovery() -> serde_json::Value {
     json!({
         "issuer": id_token::ISSUER,

@@ -1,8 +1,8 @@
 //! The OAuth endpoints that give tokens out and take them back: token, revoke, and channel access tokens.
 //!
 //! In: form bodies. Out: tokens, or `{"error","error_description"}` with 400. Texts of errors that LINE does not
-//! document are inferred. Not here: what tokens are worth (`verify.rs`), and client assertions (JWT), so v2.1 channel
-//! tokens are not issued.
+//! document are inferred. Not here: what tokens are worth (`verify.rs`), what a client assertion must be
+//! (`assertion.rs`), and v2.1 channel tokens, which are not issued.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Simulator;
 use crate::calls::ViolationKind;
 use crate::id::ChannelId;
+use crate::login::assertion::Unproven;
 use crate::login::attempt::Attempt;
 use crate::login::id_token::{self, Claims};
 use crate::login::{RefreshToken, UserToken, code};
@@ -24,8 +25,11 @@ const ACCESS_TOKEN_S: i64 = 2_592_000;
 const REFRESH_TOKEN_MS: i64 = 90 * 24 * 3_600_000;
 const MAX_SHORT_LIVED_TOKENS: usize = 30;
 
-/// `error` and `error_description`.
+/// `error` and `error_description`, with 400.
 type Refused = (&'static str, &'static str);
+
+/// LINE's words for an assertion under a key that no channel has, with 404.
+const NO_KEY: &str = "Cannot find channel key that satisfies the conditions";
 
 impl Simulator {
     pub(super) fn token(&mut self, request: &Request) -> Reply {
@@ -35,10 +39,10 @@ impl Simulator {
         let granted = match form.get("grant_type") {
             Some("authorization_code") => self.exchange(&form),
             Some("refresh_token") => self.refresh(&form),
-            Some("client_credentials") => Err(("invalid_request", "client assertions are not played here")),
+            Some("client_credentials") => Err(("invalid_request", "v2.1 channel tokens are not played here")),
             _ => Err(("unsupported_grant_type", "unsupported grant_type")),
         };
-        granted.unwrap_or_else(|(error, description)| reply::oauth_error(error, description))
+        granted.unwrap_or_else(refused)
     }
 
     /// The form of a token request; parameters in the query string are not read, as at LINE.
@@ -83,10 +87,18 @@ impl Simulator {
         attempt.filter(|_| !expired).ok_or(INVALID)
     }
 
-    /// The Login channel that proves itself with its secret.
-    fn client(&self, form: &Parameters) -> Result<ChannelId, Refused> {
+    /// The Login channel that proves itself, with its secret or an assertion; never another's, and never by the other way.
+    fn client(&mut self, form: &Parameters) -> Result<ChannelId, Refused> {
+        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
+            return self.asserting_channel(form).map_err(|unproven| match unproven {
+                Unproven::NoKey => ("invalid_client", NO_KEY),
+                Unproven::Invalid(why) => ("invalid_client", why),
+            });
+        }
         let channel = form.get("client_id").and_then(|id| self.memory.config.login(id));
-        let channel = channel.filter(|channel| form.get("client_secret") == Some(&channel.channel_secret));
+        let channel = channel.filter(|channel| {
+            channel.credential.secret().is_some_and(|secret| form.get("client_secret") == Some(secret))
+        });
         channel.map(|channel| channel.channel_id.clone()).ok_or(("invalid_client", "invalid client_secret"))
     }
 
@@ -122,7 +134,7 @@ impl Simulator {
         text
     }
 
-    fn id_token(&self, attempt: &Attempt) -> Option<String> {
+    fn id_token(&mut self, attempt: &Attempt) -> Option<String> {
         let has = |name: &str| attempt.scopes.iter().any(|scope| scope == name);
         let channel = self.memory.config.login(&attempt.channel_id).filter(|_| has("openid"))?;
         let user = self.memory.people.get(attempt.user.as_ref()?)?;
@@ -132,7 +144,12 @@ impl Simulator {
             amr: vec![attempt.amr.clone()],
             ..Claims::new(user, channel, self.now, has)
         };
-        Some(id_token::encode_hs256(&claims, &channel.channel_secret))
+        Some(match channel.credential.secret() {
+            Some(secret) => id_token::encode_hs256(&claims, secret),
+            None => {
+                id_token::encode_es256(&claims, &self.memory.liff_keys.served(&self.memory.random).newest)
+            }
+        })
     }
 
     fn refresh(&mut self, form: &Parameters) -> Result<Reply, Refused> {
@@ -155,7 +172,7 @@ impl Simulator {
         let form = request.form();
         let client = match self.client(&form) {
             Ok(client) => client,
-            Err((error, description)) => return reply::oauth_error(error, description),
+            Err(why) => return refused(why),
         };
         let token = form.get("access_token").and_then(|text| self.memory.logins.tokens.get_mut(text));
         if let Some(token) = token.filter(|token| token.channel_id == client) {
@@ -175,17 +192,36 @@ impl Simulator {
     fn channel_token(&mut self, request: &Request, kind: TokenKind, most: usize) -> Reply {
         let invalid = reply::oauth_error("invalid_request", "Invalid 'client_credentials'.");
         let Some(form) = self.token_form(request) else { return invalid };
-        let known = form.get("client_id").and_then(|id| self.memory.config.secret(id));
-        let known = known.filter(|(_, secret)| form.get("client_secret") == Some(secret));
-        let Some(channel) = known.map(|(channel, _)| channel.clone()) else { return invalid };
         if form.get("grant_type") != Some("client_credentials") {
             return invalid;
         }
+        // Only the stateless token is documented with an assertion.
+        if kind == TokenKind::Stateless && form.get("client_assertion_type").is_some() {
+            return match self.client(&form) {
+                Ok(channel) => self.issue(&channel, kind, most),
+                Err(why) => refused(why),
+            };
+        }
+        let known = form.get("client_id").and_then(|id| self.memory.config.secret(id));
+        let known = known.filter(|(_, secret)| form.get("client_secret") == Some(secret));
+        let Some(channel) = known.map(|(channel, _)| channel.clone()) else { return invalid };
+        self.issue(&channel, kind, most)
+    }
+
+    fn issue(&mut self, channel: &ChannelId, kind: TokenKind, most: usize) -> Reply {
         let text = self.memory.random.opaque();
-        self.memory.bots.issue_channel_token(&text, &channel, kind, most, self.now);
+        self.memory.bots.issue_channel_token(&text, channel, kind, most, self.now);
         let expires_in = kind.lifetime_s();
         reply::ok(&json!({ "token_type": "Bearer", "access_token": text, "expires_in": expires_in }))
     }
+}
+
+fn refused((error, description): Refused) -> Reply {
+    if description == NO_KEY {
+        let body = json!({ "error": error, "error_description": description });
+        return reply::json(StatusCode::NOT_FOUND, &body);
+    }
+    reply::oauth_error(error, description)
 }
 
 fn token_body(access_token: &str, refresh_token: &str, scopes: &[String]) -> serde_json::Value {

@@ -42,7 +42,7 @@ impl Simulator {
         let (Some(token), Some(client)) = (form.get("id_token"), form.get("client_id")) else {
             return Err("Invalid IdToken.");
         };
-        let secret = memory.config.login(client).map(|channel| channel.channel_secret.as_str());
+        let secret = memory.config.login(client).and_then(|channel| channel.credential.secret());
         let claims = id_token::decode(token, secret, memory.liff_keys.served(&memory.random))
             .map_err(|id_token::NotOurs| "Invalid IdToken.")?;
         let wrong = |name: &str, is: Option<&str>| form.get(name).is_some_and(|asked| is != Some(asked));

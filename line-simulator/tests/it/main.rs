@@ -1,5 +1,6 @@
 //! The stand-in asked as LINE would be, through its pure library.
 
+mod assertion;
 mod email;
 mod journey;
 mod liff;
