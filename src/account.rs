@@ -4,6 +4,9 @@
 //! that are absent are drawn once and shown once. Clients that it does not name stay as they are: the shop makes its own
 //! (`client.rs`). The signing key is made with the account by a conditional write, so that of two makers one wins.
 
+mod credential;
+
+use credential::Credential;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,12 +44,6 @@ struct LoginChannel {
     credential: Credential,
     #[serde(default)]
     email_permission: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum Credential {
-    Secret { secret: SecretText },
 }
 
 #[derive(Deserialize)]
@@ -103,10 +100,12 @@ pub async fn put<P: Platform>(cx: Context<'_, P>, request: &Request, host: &str)
     let host = checked_host(host)?;
     let wanted: Put = request.json()?;
     check(&wanted, &host)?;
+    let credential = wanted.login_channel.credential.sealed(cx).await?;
     // (3)
     let before = Draft::of_host(cx, &host).await?;
     // (4)
-    let (mut stored, drawn) = configuration(cx, wanted, before.as_ref().map(|draft| &draft.stored));
+    let (mut stored, drawn) =
+        configuration(cx, wanted, credential, before.as_ref().map(|draft| &draft.stored));
     if !(1..=MAX_CLIENTS).contains(&stored.clients.len()) {
         return Err(ApiError::invalid_request("an account has 1 to 100 clients"));
     }
@@ -117,16 +116,15 @@ pub async fn put<P: Platform>(cx: Context<'_, P>, request: &Request, host: &str)
         None => (AccountId::from_random(cx.platform.random()), None),
     };
     let shown = shown(&id, &host, request, &drawn);
-    // The policy of e-mail addresses is a decision that the log keeps.
+    // The policy of e-mail addresses and the kind of credential are decisions that the log keeps.
     let clients = stored.clients.iter();
-    let detail: Vec<Value> = clients
+    let clients: Vec<Value> = clients
         .map(|client| json!({ "client_id": client.id, "email_verification": client.email_verification }))
         .collect();
+    let detail = json!({ "login_credential": stored.login.credential.kind(), "clients": clients });
     let draft = Draft { id, host, version, stored };
     let status = if version.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    draft
-        .write(cx, Change { actor: "operator", action: "account.put", detail: json!({ "clients": detail }) })
-        .await?;
+    draft.write(cx, Change { actor: "operator", action: "account.put", detail }).await?;
     Ok(Reply::json(status, &shown))
 }
 
@@ -195,6 +193,7 @@ fn check(wanted: &Put, host: &str) -> Result<(), ApiError> {
 fn configuration<P: Platform>(
     cx: Context<'_, P>,
     wanted: Put,
+    credential: StoredCredential,
     before: Option<&StoredAccount>,
 ) -> (StoredAccount, Drawn) {
     let seal = |secret: &SecretText| {
@@ -227,13 +226,12 @@ fn configuration<P: Platform>(
             None => clients.push(client),
         }
     }
-    let Credential::Secret { secret } = &wanted.login_channel.credential;
     let stored = StoredAccount {
         name: wanted.name,
         database: before.map(|before| before.database.clone()).unwrap_or_default(),
         login: StoredLogin {
             channel_id: wanted.login_channel.channel_id,
-            credential: StoredCredential::Secret { sealed: seal(secret) },
+            credential,
             email_permission: wanted.login_channel.email_permission,
         },
         messaging: StoredMessaging {

@@ -1,11 +1,15 @@
-//! Channel access tokens of an account's two channels: stateless ones, remembered by the isolate for most of their life.
+//! An account's channels at LINE: how the Login channel proves itself and what its ID tokens must be signed with, and the
+//! access tokens of both channels, stateless ones, remembered by the isolate for most of their life.
 
 use crate::{
     config::{Account, Credential},
     line::{
+        self, Expected, IdToken, IdTokenError, assertion,
         login::{self, Proof},
         messaging::{self, ChannelToken},
     },
+    line_keys,
+    oauth::signed,
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
     time::{MINUTE, SECOND},
@@ -37,14 +41,34 @@ pub async fn login_token<P: Platform>(
     issued(cx, id, login::channel_token(&cx.settings.line, &account.login, &proof)).await
 }
 
-/// What the Login channel shows of its credential in one call.
-#[expect(clippy::unused_async, reason = "an assertion is signed by the platform")]
-pub async fn login_proof<P: Platform>(
-    _cx: Context<'_, P>,
+/// What the Login channel shows of its credential in one call: its secret, or an assertion that is signed for it.
+pub async fn login_proof<P: Platform>(cx: Context<'_, P>, account: &Account) -> Result<Proof, PlatformError> {
+    match &account.login.credential {
+        Credential::Secret(secret) => Ok(Proof::Secret(secret.clone())),
+        Credential::AssertionKey { key_id, private_jwk } => {
+            let input = assertion::unsigned(&account.login.channel_id, key_id, cx.platform.now());
+            let name = assertion::import_name(private_jwk);
+            let signature = cx.platform.sign_rs256(&name, private_jwk, input.as_bytes()).await?;
+            Ok(Proof::Assertion(SecretText::new(signed(input, &signature))))
+        }
+    }
+}
+
+/// Verifies the ID token of a web login. Its algorithm is the one that follows from the channel's credential; the other
+/// is refused, whatever the token says.
+pub(crate) async fn login_id_token<P: Platform>(
+    cx: Context<'_, P>,
     account: &Account,
-) -> Result<Proof, PlatformError> {
-    let Credential::Secret(secret) = &account.login.credential;
-    Ok(Proof::Secret(secret.clone()))
+    unverified_token: &str,
+    nonce: &str,
+) -> Result<Result<IdToken, IdTokenError>, PlatformError> {
+    let expected = Expected { channel_id: &account.login.channel_id, nonce: Some(nonce) };
+    match &account.login.credential {
+        Credential::Secret(secret) => {
+            Ok(line::verify_hs256(unverified_token, secret, expected, cx.platform.now()))
+        }
+        Credential::AssertionKey { .. } => line_keys::verified(cx, unverified_token, expected).await,
+    }
 }
 
 /// Has a token issued and remembers it.

@@ -8,7 +8,7 @@
 //! app        the hall: picks a room for each request, job and tick
 //! rooms      login  provider  webhook  link  friend  member  segment  send  outbound
 //!            account  client  signing_keys  webhook_endpoint
-//! seam       platform  config  channel  dead_letters
+//! seam       platform  config  channel  line_keys  dead_letters
 //! cellar     store
 //! languages  line  oauth  rule  web
 //! foundations  secret  time  id  batch
@@ -37,6 +37,7 @@ mod edge;
 mod friend;
 pub mod id;
 pub mod line;
+mod line_keys;
 mod link;
 mod login;
 mod member;

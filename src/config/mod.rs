@@ -137,11 +137,18 @@ impl WebhookEndpoint {
     pub const SECRET_PREFIX: &'static str = "whsec_";
 }
 
-/// What a Login channel proves itself with. Another kind, the assertion key, has its place in the stored form.
+/// What a Login channel proves itself with.
 #[derive(Debug)]
 pub enum Credential {
     /// The channel secret; ID tokens are HS256 under it.
     Secret(SecretText),
+    /// The private half of a key that is registered at LINE; ID tokens are ES256 under LINE's keys.
+    AssertionKey {
+        /// What LINE calls the key: `kid` of the assertions.
+        key_id: String,
+        /// The RSA key as a JWK (`line::assertion`).
+        private_jwk: SecretText,
+    },
 }
 
 /// The Messaging API channel of an account.

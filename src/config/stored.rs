@@ -60,6 +60,13 @@ pub enum StoredCredential {
         /// The seal.
         sealed: String,
     },
+    /// The sealed private key.
+    AssertionKey {
+        /// What LINE calls it.
+        key_id: String,
+        /// The sealed JWK.
+        sealed_private_jwk: String,
+    },
 }
 
 /// The stored form of a Messaging channel.
@@ -94,10 +101,9 @@ impl StoredAccount {
         now: UnixMillis,
     ) -> Result<Account, SecretError> {
         let open = |sealed: &str| keys.open_text(Purpose::Configuration, sealed);
-        let StoredCredential::Secret { sealed } = &self.login.credential;
         Ok(Account {
             login: LoginChannel {
-                credential: Credential::Secret(open(sealed)?),
+                credential: self.login.credential.open(keys)?,
                 channel_id: self.login.channel_id,
                 email_permission: self.login.email_permission,
             },
@@ -121,6 +127,27 @@ impl StoredAccount {
             friend_add: self.friend_add,
             clients: self.clients,
             api_keys: self.api_keys,
+        })
+    }
+}
+
+impl StoredCredential {
+    /// `kind`, as it is stored and put.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => "secret",
+            Self::AssertionKey { .. } => "assertion_key",
+        }
+    }
+
+    fn open(self, keys: &Keys) -> Result<Credential, SecretError> {
+        let open = |sealed: &str| keys.open_text(Purpose::Configuration, sealed);
+        Ok(match self {
+            Self::Secret { sealed } => Credential::Secret(open(&sealed)?),
+            Self::AssertionKey { key_id, sealed_private_jwk } => {
+                Credential::AssertionKey { key_id, private_jwk: open(&sealed_private_jwk)? }
+            }
         })
     }
 }
@@ -189,5 +216,21 @@ mod tests {
         assert!(account.client("shop").unwrap().has_secret(secret.expose()));
         let key = signing_key::in_use(&account.signing_keys, SignatureAlgorithm::Rs256, now).unwrap();
         assert_eq!(key.private.expose(), "{}");
+    }
+
+    #[test]
+    fn an_assertion_key_is_stored_sealed_and_opens_and_a_secret_is_stored_as_ever() {
+        let keys = Keys::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", None).unwrap();
+        let sealed_private_jwk = keys.seal_text(Purpose::Configuration, r#"{"kty":"RSA"}"#, [1; 32]);
+        let stored = StoredCredential::AssertionKey { key_id: "k".into(), sealed_private_jwk };
+        let text = serde_json::to_string(&stored).unwrap();
+        assert!(text.contains(r#""kind":"assertion_key""#) && !text.contains("RSA"), "{text}");
+        let again: StoredCredential = serde_json::from_str(&text).unwrap();
+        let Credential::AssertionKey { key_id, private_jwk } = again.open(&keys).unwrap() else {
+            panic!("{text}")
+        };
+        assert_eq!((key_id.as_str(), private_jwk.expose()), ("k", r#"{"kty":"RSA"}"#));
+        let secret = StoredCredential::Secret { sealed: "v1.s".into() };
+        assert_eq!(serde_json::to_string(&secret).unwrap(), r#"{"kind":"secret","sealed":"v1.s"}"#);
     }
 }

@@ -1,7 +1,8 @@
 //! LINE's ID token (LINE Login reference, "ID tokens"): verified before anything in it is believed.
 //!
 //! A web login's token is HS256 under the Login channel's secret, although LINE's discovery document lists only ES256.
-//! LIFF's is ES256 under a key that LINE publishes. Which one is expected is said by the way it came, never by the token.
+//! LIFF's is ES256 under a key that LINE publishes, and so is a web login's where the channel has an assertion key and no
+//! secret. Which one is expected is said by the way it came and the channel's credential, never by the token.
 
 use jwt_compact::{
     AlgorithmExt, Token, UntrustedToken, ValidationError,
@@ -104,7 +105,7 @@ pub struct Expected<'a> {
     pub nonce: Option<&'a str>,
 }
 
-/// Verifies the ID token of a web login: HS256 under the channel's secret.
+/// Verifies the ID token of a web login of a channel with a secret: HS256 under it.
 pub fn verify_hs256(
     unverified_token: &str,
     channel_secret: &SecretText,
@@ -118,7 +119,8 @@ pub fn verify_hs256(
     verified(&token, expected, now)
 }
 
-/// Verifies a LIFF ID token: ES256 under the key that it names, as LINE published it.
+/// Verifies an ID token of LIFF, or of a channel without a secret: ES256 under the key that it names, as LINE published
+/// it.
 pub fn verify_es256(
     unverified_token: &str,
     public_jwk: &serde_json::Value,
@@ -134,11 +136,11 @@ pub fn verify_es256(
     verified(&token, expected, now)
 }
 
-/// The `kid` that an unverified token names.
-#[must_use]
-pub fn unverified_kid(unverified_token: &str) -> Option<String> {
-    let untrusted = UntrustedToken::new(unverified_token).ok()?;
-    untrusted.header().key_id.clone()
+/// The `kid` that an unverified token names, if it says that it is ES256: no other is worth looking for.
+pub fn unverified_es256_kid(unverified_token: &str) -> Result<String, IdTokenError> {
+    let untrusted = UntrustedToken::new(unverified_token).map_err(|_| IdTokenError::Malformed)?;
+    let kid = untrusted.header().key_id.clone().filter(|_| untrusted.algorithm() == "ES256");
+    kid.ok_or(IdTokenError::Signature)
 }
 
 fn signature_error(error: &ValidationError) -> IdTokenError {
@@ -272,5 +274,13 @@ mod tests {
         assert_eq!(verify(VALID, "0987654asdf", IAT - 61), Err(IdTokenError::Expired));
         assert!(verify(VALID, "0987654asdf", IAT + 3_660).is_ok());
         assert_eq!(verify(VALID, "0987654asdf", IAT + 3_661), Err(IdTokenError::Expired));
+    }
+
+    #[test]
+    fn only_an_es256_token_names_a_key_that_is_looked_for() {
+        assert_eq!(unverified_es256_kid(ES256).as_deref(), Ok("local-es256-1"));
+        assert_eq!(unverified_es256_kid(HS256_UNDER_A_PUBLIC_KEY), Err(IdTokenError::Signature));
+        assert_eq!(unverified_es256_kid(VALID), Err(IdTokenError::Signature));
+        assert_eq!(unverified_es256_kid("not a token"), Err(IdTokenError::Malformed));
     }
 }

@@ -4,6 +4,7 @@
 use http::Method;
 use serde::{Deserialize, Serialize};
 
+use super::assertion;
 use crate::{
     config::{FriendAdd, LoginChannel},
     platform::LineBases,
@@ -134,15 +135,19 @@ impl Callback {
 pub enum Proof {
     /// The channel secret.
     Secret(SecretText),
+    /// A client assertion, signed and fresh (`assertion.rs`).
+    Assertion(SecretText),
 }
 
 impl Proof {
-    /// The fields of a form that prove the channel.
-    fn fields<'a>(&'a self, channel: &'a LoginChannel) -> Vec<(&'a str, &'a str)> {
+    /// The fields of a form that prove the channel, beside `client_id`.
+    fn fields(&self) -> Vec<(&str, &str)> {
         match self {
-            Self::Secret(secret) => {
-                vec![("client_id", &channel.channel_id), ("client_secret", secret.expose())]
-            }
+            Self::Secret(secret) => vec![("client_secret", secret.expose())],
+            Self::Assertion(signed) => vec![
+                ("client_assertion_type", assertion::ASSERTION_TYPE),
+                ("client_assertion", signed.expose()),
+            ],
         }
     }
 }
@@ -162,8 +167,9 @@ pub fn exchange(
         ("code", code),
         ("redirect_uri", redirect_uri),
         ("code_verifier", verifier),
+        ("client_id", &channel.channel_id),
     ];
-    fields.extend(proof.fields(channel));
+    fields.extend(proof.fields());
     Call::form(format!("{}/oauth2/v2.1/token", bases.api), &fields)
 }
 
@@ -221,8 +227,12 @@ impl HeldTokens {
 /// 400 `invalid_grant` once it is over, or the user has ended the authorization.
 #[must_use]
 pub fn refresh(bases: &LineBases, channel: &LoginChannel, proof: &Proof, refresh_token: &SecretText) -> Call {
-    let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-    fields.extend(proof.fields(channel));
+    let mut fields = vec![
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.expose()),
+        ("client_id", &channel.channel_id),
+    ];
+    fields.extend(proof.fields());
     Call::form(format!("{}/oauth2/v2.1/token", bases.api), &fields)
 }
 
@@ -236,11 +246,15 @@ pub struct Refreshed {
     pub expires_in: Option<i64>,
 }
 
-/// Asks for a stateless channel access token of the Login channel: 15 minutes, any number of them.
+/// Asks for a stateless channel access token of the Login channel: 15 minutes, any number of them. An assertion says
+/// itself which channel's it is.
 #[must_use]
 pub fn channel_token(bases: &LineBases, channel: &LoginChannel, proof: &Proof) -> Call {
     let mut fields = vec![("grant_type", "client_credentials")];
-    fields.extend(proof.fields(channel));
+    if matches!(proof, Proof::Secret(_)) {
+        fields.push(("client_id", &channel.channel_id));
+    }
+    fields.extend(proof.fields());
     Call::form(format!("{}/oauth2/v3/token", bases.api), &fields)
 }
 
@@ -336,6 +350,18 @@ mod tests {
         );
         assert_eq!(call.headers["authorization"], "Bearer channel");
         assert_eq!(call.body, br#"{"userAccessToken":"user"}"#);
+    }
+
+    #[test]
+    fn a_channel_without_a_secret_proves_itself_by_an_assertion() {
+        let (bases, proof) = (LineBases::default(), Proof::Assertion(SecretText::new("a.b.c".into())));
+        let asserted = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                        &client_assertion=a.b.c";
+        let body = |call: Call| String::from_utf8(call.body).unwrap();
+        let exchanged = body(exchange(&bases, &channel(), &proof, "c", "https://a.example/", "v"));
+        assert!(exchanged.ends_with(&format!("&client_id=1234567890&{asserted}")), "{exchanged}");
+        let token = body(channel_token(&bases, &channel(), &proof));
+        assert_eq!(token, format!("grant_type=client_credentials&{asserted}"));
     }
 
     #[test]

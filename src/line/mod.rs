@@ -3,9 +3,12 @@
 //! Facts are from LINE's reference (`developers.line.biz`). What comes in is read leniently, because LINE adds fields
 //! and event types without notice; what goes out is built strictly.
 
+pub mod assertion;
 mod id_token;
 pub mod login;
 pub mod messaging;
 pub mod webhook;
 
-pub use id_token::{Expected, IdToken, IdTokenError, LEEWAY, unverified_kid, verify_es256, verify_hs256};
+pub use id_token::{
+    Expected, IdToken, IdTokenError, LEEWAY, unverified_es256_kid, verify_es256, verify_hs256,
+};

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     channel,
-    config::{Credential, Site},
+    config::Site,
     id::{AttemptId, SessionId, Subject},
     line::{
-        self, Expected, IdToken,
+        self, IdToken,
         login::{Callback, Friendship, HeldTokens, LoginError, Tokens},
     },
     oauth::authorization::AuthorizationError,
@@ -145,10 +145,12 @@ async fn at_line<P: Platform>(
     }
     let tokens: Tokens = answer.json().ok_or_else(|| failed("line_exchange_unreadable"))?;
     // (b)
-    let Credential::Secret(secret) = &channel.credential;
-    let expected = Expected { channel_id: &channel.channel_id, nonce: Some(&attempt.line_nonce) };
-    let token = line::verify_hs256(&tokens.unverified_id_token, secret, expected, cx.platform.now())
-        .map_err(|error| failed(error.reason()))?;
+    let (id_token, nonce) = (&tokens.unverified_id_token, &attempt.line_nonce);
+    let judged = channel::login_id_token(cx, &site.account, id_token, nonce).await.map_err(|error| {
+        cx.log_failure("line_keys", &error);
+        Failure::Retry("line_keys_unavailable")
+    })?;
+    let token = judged.map_err(|error| failed(error.reason()))?;
     // (c)
     let asked_at = cx.platform.now();
     let auth_time = match token.auth_time {

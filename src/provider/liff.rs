@@ -1,8 +1,6 @@
 //! The token exchange for LIFF (RFC 8693): the shop's backend trades the ID token that `liff.getIDToken()` gave its page
 //! for tokens of ours. No cookie is set: it would be a third party's, and whoever can plant a token could log somebody in.
 
-use serde_json::Value;
-
 use super::{
     error::EndpointError,
     prove::Proven,
@@ -11,8 +9,9 @@ use super::{
 use crate::{
     id::{SessionId, Subject},
     line::{self, Expected, IdToken},
+    line_keys,
     oauth::Scope,
-    platform::{Context, Platform, PlatformError},
+    platform::{Context, Platform},
     secret::Digest,
     store::{
         grant::Trade,
@@ -97,30 +96,13 @@ async fn verified<P: Platform>(
 ) -> Result<IdToken, EndpointError> {
     let refused =
         || EndpointError::InvalidGrant("the ID token is not LINE's, not for this channel, or too old");
-    let kid = Some(presented).filter(|text| text.len() <= MAX_TOKEN).and_then(line::unverified_kid);
-    let key = key(cx, &kid.ok_or_else(refused)?).await?.ok_or_else(refused)?;
+    if presented.len() > MAX_TOKEN {
+        return Err(refused());
+    }
     let expected = Expected { channel_id: &proven.site.account.login.channel_id, nonce: None };
-    let now = cx.platform.now();
-    let token = line::verify_es256(presented, &key, expected, now).map_err(|_| refused())?;
-    if now - token.issued_at > MAX_TOKEN_AGE {
+    let token = line_keys::verified(cx, presented, expected).await?.map_err(|_| refused())?;
+    if cx.platform.now() - token.issued_at > MAX_TOKEN_AGE {
         return Err(refused());
     }
     Ok(token)
-}
-
-/// LINE's key of this name: remembered, or asked for, since LINE may have a new one.
-async fn key<P: Platform>(cx: Context<'_, P>, kid: &str) -> Result<Option<Value>, PlatformError> {
-    #[derive(serde::Deserialize)]
-    struct Certs {
-        keys: Vec<Value>,
-    }
-    let now = cx.platform.now();
-    if let Some(known) = cx.memory.line_key(kid, now) {
-        return Ok(known);
-    }
-    let answer = cx.platform.fetch(line::login::certs(&cx.settings.line)).await?;
-    let certs: Option<Certs> = if answer.status.is_success() { answer.json() } else { None };
-    let certs = certs.ok_or_else(|| PlatformError::NoAnswer("LINE showed no keys".to_owned()))?;
-    cx.memory.remember_line_keys(certs.keys, now);
-    Ok(cx.memory.line_key(kid, now).flatten())
 }

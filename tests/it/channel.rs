@@ -58,8 +58,13 @@ fn the_login_channels_token_is_remembered_and_is_not_the_messaging_channels() {
 }
 
 #[test]
-fn a_customers_authorization_is_renewed_and_then_ended_at_line() {
-    let stage = Stage::new(1);
+fn a_customers_authorization_is_renewed_and_then_ended_at_line_by_either_credential() {
+    for stage in [Stage::new(1), Stage::with_assertion_key(1)] {
+        renewed_and_ended(&stage);
+    }
+}
+
+fn renewed_and_ended(stage: &Stage) {
     let (world, shop) = (&stage.world, &stage.shop);
     let user = stage.person("花子");
     Browser::of(world, &user).log_in(shop, &shop.begin("1"), Consent::Plain);

@@ -4,6 +4,7 @@
 //! was broken on the way (`support::Stage`).
 
 mod account;
+mod assertion;
 mod channel;
 mod chat_link;
 mod client;

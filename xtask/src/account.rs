@@ -4,7 +4,7 @@
 //! and appear once, in its answer.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -27,11 +27,30 @@ pub(crate) struct Client<'a> {
     pub(crate) home_uri: Option<String>,
 }
 
+/// What a LINE Login channel proves itself with.
+#[derive(Debug)]
+pub(crate) enum Credential<'a> {
+    Secret(&'a str),
+    AssertionKey { key_id: &'a str, private_jwk: Value },
+}
+
+impl Credential<'_> {
+    fn body(&self) -> Value {
+        match self {
+            Self::Secret(secret) => json!({ "kind": "secret", "secret": secret }),
+            Self::AssertionKey { key_id, private_jwk } => {
+                json!({ "kind": "assertion_key", "key_id": key_id, "private_jwk": private_jwk })
+            }
+        }
+    }
+}
+
 /// What an account is made of.
 #[derive(Debug)]
 pub(crate) struct Account<'a> {
     pub(crate) name: &'a str,
-    pub(crate) login_channel: (&'a str, &'a str),
+    pub(crate) login_channel: &'a str,
+    pub(crate) credential: Credential<'a>,
     pub(crate) email_permission: bool,
     pub(crate) messaging_channel: (&'a str, &'a str),
     pub(crate) bot_user_id: &'a str,
@@ -47,14 +66,13 @@ impl Account<'_> {
     }
 
     fn body(&self) -> Value {
-        let (login_id, login_secret) = self.login_channel;
         let (messaging_id, messaging_secret) = self.messaging_channel;
         let client = &self.client;
         without_nulls(json!({
             "name": self.name,
             "login_channel": {
-                "channel_id": login_id,
-                "credential": { "kind": "secret", "secret": login_secret },
+                "channel_id": self.login_channel,
+                "credential": self.credential.body(),
                 "email_permission": self.email_permission,
             },
             "messaging_channel": {
@@ -107,6 +125,12 @@ pub(crate) struct Add {
     /// Channel secret of the LINE Login channel.
     #[arg(long, env = "LOGIN_CHANNEL_SECRET", hide_env_values = true)]
     login_channel_secret: Option<String>,
+    /// What LINE calls the assertion key of a LINE Login channel that has no secret.
+    #[arg(long, requires = "login_assertion_key_file", conflicts_with = "login_channel_secret")]
+    login_assertion_key_id: Option<String>,
+    /// File with the private half of that key, an RSA key as a JWK.
+    #[arg(long, requires = "login_assertion_key_id")]
+    login_assertion_key_file: Option<PathBuf>,
     /// LINE granted the LINE Login channel the e-mail permission.
     #[arg(long)]
     email_permission: bool,
@@ -160,12 +184,21 @@ pub(crate) fn add(project: &Project, options: &Add) -> Result<()> {
         Ok(text) => MasterKey::parse(&text).context("the variable MASTER_KEY is not a key")?,
         Err(_) => MasterKey::from_file(&project.root().join(&options.master_key_file))?,
     };
-    let login_secret = given_or_asked(options.login_channel_secret.as_deref(), "login channel secret")?;
+    let assertion_key =
+        options.login_assertion_key_id.as_deref().zip(options.login_assertion_key_file.as_deref());
+    let login_secret;
+    let credential = if let Some((key_id, file)) = assertion_key {
+        Credential::AssertionKey { key_id, private_jwk: private_jwk(file)? }
+    } else {
+        login_secret = given_or_asked(options.login_channel_secret.as_deref(), "login channel secret")?;
+        Credential::Secret(&login_secret)
+    };
     let messaging_secret =
         given_or_asked(options.messaging_channel_secret.as_deref(), "messaging channel secret")?;
     let account = Account {
         name: &options.name,
-        login_channel: (&options.login_channel_id, &login_secret),
+        login_channel: &options.login_channel_id,
+        credential,
         email_permission: options.email_permission,
         messaging_channel: (&options.messaging_channel_id, &messaging_secret),
         bot_user_id: &options.messaging_bot_user_id,
@@ -185,6 +218,13 @@ pub(crate) fn add(project: &Project, options: &Add) -> Result<()> {
     let answer = account.store(edge, &master_key.operator_key()?, &options.host)?;
     println!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
+}
+
+/// The JWK in a file; whether it is the right kind of key, the worker says.
+fn private_jwk(file: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // What serde says of a text that is no JSON may repeat some of it.
+    serde_json::from_str(&text).ok().with_context(|| format!("{} is no JSON Web Key", file.display()))
 }
 
 fn given_or_asked(given: Option<&str>, what: &str) -> Result<String> {
@@ -223,7 +263,8 @@ mod tests {
     fn what_is_absent_is_left_out_of_the_call() {
         let account = Account {
             name: "shop",
-            login_channel: ("1", "a"),
+            login_channel: "1",
+            credential: Credential::Secret("a"),
             email_permission: false,
             messaging_channel: ("2", "b"),
             bot_user_id: "U0",
@@ -252,5 +293,12 @@ mod tests {
             }],
         });
         assert_eq!(account.body(), expected);
+    }
+
+    #[test]
+    fn an_assertion_key_is_put_in_place_of_a_secret() {
+        let key = Credential::AssertionKey { key_id: "k", private_jwk: json!({ "kty": "RSA" }) };
+        let expected = json!({ "kind": "assertion_key", "key_id": "k", "private_jwk": { "kty": "RSA" } });
+        assert_eq!(key.body(), expected);
     }
 }

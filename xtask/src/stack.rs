@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::account::{Account, Client};
+use crate::account::{Account, Client, Credential};
 use crate::build::Workshop;
 use crate::edge::Edge;
 use crate::process::{Group, stopped};
@@ -241,7 +241,8 @@ fn store_demo_account(place: &Place, operator_key: &str, secrets: &DemoSecrets) 
     let shop = place.shop();
     let account = Account {
         name: "縁日和",
-        login_channel: (line::LOGIN_CHANNEL, &secrets.login_channel_secret),
+        login_channel: line::LOGIN_CHANNEL,
+        credential: Credential::Secret(&secrets.login_channel_secret),
         email_permission: true,
         messaging_channel: (line::MESSAGING_CHANNEL, &secrets.messaging_channel_secret),
         bot_user_id: &secrets.bot_user_id,

@@ -28,7 +28,7 @@ pub(super) fn hs256(header: &Value, claims: &Value, key: &[u8]) -> String {
 }
 
 /// A token that is signed with ES256 under a key of the attacker's, which its header brings along.
-fn es256_of_ours(header: &Value, claims: &Value) -> String {
+pub(super) fn es256_of_ours(header: &Value, claims: &Value) -> String {
     let private = es256::private_key([7; 32]).unwrap();
     let kid = header["kid"].as_str().unwrap_or("attacker");
     let mut header = header.clone();

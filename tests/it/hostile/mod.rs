@@ -7,6 +7,7 @@
 
 mod accounts;
 mod browsers;
+mod callback;
 mod clients;
 mod codes;
 mod consent;
@@ -17,6 +18,7 @@ mod html;
 mod inputs;
 mod jwt;
 mod liff;
+mod line_tokens;
 mod linking;
 mod mail;
 mod methods;

@@ -14,6 +14,9 @@ pub(crate) const MULTICAST: &str = "/v2/bot/message/multicast";
 /// Obtaining a channel access token.
 pub(crate) const CHANNEL_TOKEN: &str = "/oauth2/v3/token";
 
+/// LINE's public keys.
+pub(crate) const LINE_KEYS: &str = "/oauth2/v2.1/certs";
+
 /// Exchanging LINE's login code.
 pub(crate) const LINE_TOKEN: &str = "/oauth2/v2.1/token";
 

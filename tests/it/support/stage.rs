@@ -31,11 +31,28 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(seed: u64) -> Self {
-        let stage =
-            Self { world: World::new(seed), shop: Shop::of(ACCOUNT, "0"), forgiven: RefCell::default() };
+        let stage = Self::bare(seed);
         let reply = stage.put_account(ACCOUNT.host, &stage.shop.account_body());
         assert_eq!(reply.status, 201, "{}", json_body(&reply));
         stage
+    }
+
+    /// The same with a Login channel that has an assertion key and no secret.
+    pub(crate) fn with_assertion_key(seed: u64) -> Self {
+        let stage = Self::bare(seed);
+        assert_eq!(stage.put_credential(&stage.world.give_assertion_key(&ACCOUNT)).status, 201);
+        stage
+    }
+
+    fn bare(seed: u64) -> Self {
+        Self { world: World::new(seed), shop: Shop::of(ACCOUNT, "0"), forgiven: RefCell::default() }
+    }
+
+    /// `PUT /v1/accounts/{host}` of the first account with this credential of its Login channel.
+    pub(crate) fn put_credential(&self, credential: &Value) -> Reply {
+        let mut body = self.shop.account_body();
+        body["login_channel"]["credential"] = credential.clone();
+        self.put_account(ACCOUNT.host, &body)
     }
 
     /// Makes the second account, of another shop.
