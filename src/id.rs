@@ -87,6 +87,9 @@ text_id!(
     /// One login attempt in one browser tab.
     AttemptId, "attempt", "letters and digits", |t| token_like(t, 64));
 text_id!(
+    /// One auto-login link.
+    AutoLoginLinkId, "id", "letters and digits", |t| token_like(t, 64));
+text_id!(
     /// The session id that clients see (`sid`, OpenID Connect Front-Channel Logout section 3).
     SessionId, "sid", "letters and digits", |t| token_like(t, 64));
 text_id!(
@@ -106,7 +109,7 @@ macro_rules! drawn {
     )+};
 }
 
-drawn!(AccountId, AttemptId, ClientId, SessionId, Subject);
+drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, SessionId, Subject);
 
 impl SendId {
     /// Draws a new send id: a version 4 UUID (RFC 9562 section 5.4).

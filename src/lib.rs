@@ -6,9 +6,9 @@
 //! ```text
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only
 //! app        the hall: picks a room for each request, job and tick
-//! rooms      login  provider  webhook  link  friend  member  segment  send  outbound
-//!            account  client  signing_keys  webhook_endpoint
-//! seam       platform  config  channel  line_keys  dead_letters
+//! rooms      login  provider  go  webhook  link  friend  member  segment  send  outbound
+//!            account  client  signing_keys  webhook_endpoint  report
+//! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
 //! languages  line  oauth  rule  web
 //! foundations  secret  time  id  batch
@@ -35,6 +35,7 @@ mod dead_letters;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 mod friend;
+mod go;
 pub mod id;
 pub mod line;
 mod line_keys;
@@ -45,12 +46,14 @@ pub mod oauth;
 mod outbound;
 pub mod platform;
 mod provider;
+mod report;
 pub mod rule;
 pub mod secret;
 mod segment;
 mod send;
 mod signing_keys;
 pub mod store;
+mod ticket;
 pub mod time;
 pub mod web;
 mod webhook;

@@ -113,6 +113,10 @@ pub enum Purpose {
     Outbox,
     /// LINE's tokens of a user, in D1.
     LineTokens,
+    /// An auto-login link that carries everything itself, in its address.
+    AutoLoginLink,
+    /// Where a login is to arrive, in its cookie and in `login_hint`.
+    Ticket,
 }
 
 impl Purpose {
@@ -124,6 +128,8 @@ impl Purpose {
             Self::State => b"enishi login state",
             Self::Outbox => b"enishi outbox",
             Self::LineTokens => b"enishi line tokens",
+            Self::AutoLoginLink => b"enishi auto-login link",
+            Self::Ticket => b"enishi ticket",
         }
     }
 }

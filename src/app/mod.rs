@@ -14,10 +14,10 @@ use serde_json::json;
 use crate::{
     account, client,
     config::{self, Site, is_local},
-    friend, link, login, member,
+    friend, go, link, login, member,
     platform::{Context, Database, Platform, PlatformError},
     provider::{self, Step},
-    segment, send, signing_keys,
+    report, segment, send, signing_keys,
     store::Statement,
     web::{
         ApiError, Reply, Request,
@@ -176,6 +176,13 @@ async fn api<P: Platform>(
         (Endpoint::Member, &Method::DELETE) => member::erase(cx, &site, &route.id).await,
         (Endpoint::Member, _) => member::show(cx, account, &route.id).await,
         (Endpoint::MemberExport, _) => member::export(cx, account, &route.id).await,
+        (Endpoint::AutoLoginLinks, &Method::POST) => go::post(cx, &site, request).await,
+        (Endpoint::AutoLoginLinks, _) => go::list(cx, &site, request).await,
+        (Endpoint::AutoLoginLink, &Method::PATCH) => go::patch(cx, &site, request, &route.id).await,
+        (Endpoint::AutoLoginLink, &Method::DELETE) => go::delete(cx, &site, &route.id).await,
+        (Endpoint::AutoLoginLink, _) => go::show(cx, &site, &route.id).await,
+        (Endpoint::AutoLoginReport, _) => report::auto_login(cx, account, request).await,
+        (Endpoint::FriendAddReport, _) => report::friend_add(cx, account, request).await,
         (Endpoint::SegmentsCount, _) => segment::count(cx, account, request).await,
         (Endpoint::Sends, _) => send::create(cx, account, request).await,
         (Endpoint::Send, _) => send::show(cx, account, &route.id).await,
@@ -210,7 +217,8 @@ async fn browser_or_peer<P: Platform>(
         Endpoint::Token => Ok(provider::token(cx, site, request).await),
         Endpoint::Userinfo => provider::userinfo(cx, site, request).await,
         Endpoint::LineCallback => login::callback(cx, site, request, &leniently(&request.query)).await,
-        Endpoint::LineRetry => Ok(login::retry(site, request, &leniently(&request.query))),
+        Endpoint::LineRetry => login::retry(cx, site, request, &leniently(&request.query)).await,
+        Endpoint::Go => go::go(cx, site, request, &route.id).await,
         _ => webhook::receive(cx, site, request).await,
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::origin_of;
+use super::{FriendAdd, is_acceptable_page, origin_of};
 use crate::{
     id::ClientId,
     oauth::SignatureAlgorithm,
@@ -63,6 +63,9 @@ pub struct Client {
     /// What makes an e-mail address verified for it.
     #[serde(default)]
     pub email_verification: EmailVerification,
+    /// How its logins offer to add the Official Account as a friend; none: as the account says.
+    #[serde(default)]
+    pub friend_add: Option<FriendAdd>,
     /// Since when there has been a client of this id: what one of before was granted is not this one's.
     #[serde(default)]
     pub created_at: UnixMillis,
@@ -193,13 +196,27 @@ impl Client {
         self.post_logout_redirect_uris.iter().any(|registered| registered == uri)
     }
 
-    /// Where this client's logins start: by OpenID Connect Core section 4, by its own template, or at the target itself,
-    /// which is the home page unless another is named.
+    /// Whether links and logins may lead to this page: at an origin of the client's own URIs, or at one of
+    /// `target_origins`, compared as a browser would read it.
     #[must_use]
-    pub fn login_start(&self, issuer: &str, target: Option<&str>) -> String {
+    pub fn may_lead_to(&self, target: &str, account_host: &str) -> bool {
+        let own = self.redirect_uris.iter().chain(&self.initiate_login_uri).chain([&self.home_uri]);
+        let is_own = |origin: &str| {
+            self.target_origins.iter().any(|known| known == origin)
+                || own.clone().any(|uri| origin_of(uri).as_deref() == Some(origin))
+        };
+        is_acceptable_page(target, account_host) && origin_of(target).is_some_and(|origin| is_own(&origin))
+    }
+
+    /// Where this client's logins start: by OpenID Connect Core section 4, by its own template, or at the target itself,
+    /// which is the home page unless another is named. By section 4 the client hands the ticket, if there is one, back to
+    /// us as `login_hint`; the others' browsers carry it.
+    #[must_use]
+    pub fn login_start(&self, issuer: &str, target: Option<&str>, ticket: Option<&str>) -> String {
         if let Some(uri) = &self.initiate_login_uri {
             let mut parameters = vec![("iss", issuer)];
             parameters.extend(target.map(|target| ("target_link_uri", target)));
+            parameters.extend(ticket.map(|ticket| ("login_hint", ticket)));
             return with_query(uri, &parameters);
         }
         let target = target.unwrap_or(&self.home_uri);
@@ -243,7 +260,7 @@ mod tests {
     fn a_login_starts_by_section_4_or_by_the_shops_own_template_or_at_the_target_itself() {
         let issuer = "https://line.shop.example";
         let target = "https://shop.example/tea?kind=新茶&x=1";
-        let start = |client: &Client, target| client.login_start(issuer, target);
+        let start = |client: &Client, target| client.login_start(issuer, target, None);
         let standard = client(Some("https://shop.example/login?by=line"), None);
         assert_eq!(
             start(&standard, Some(target)),
@@ -261,5 +278,55 @@ mod tests {
         let none = client(None, None);
         assert_eq!(start(&none, Some(target)), target);
         assert_eq!(start(&none, None), "https://shop.example/");
+    }
+
+    #[test]
+    fn a_ticket_goes_along_only_where_the_client_hands_it_back() {
+        let start = |client: Client| client.login_start("https://l.example", None, Some("v1.t"));
+        let standard = start(client(Some("https://shop.example/login"), None));
+        assert_eq!(standard, "https://shop.example/login?iss=https%3A%2F%2Fl.example&login_hint=v1.t");
+        let template = start(client(None, Some("https://shop.example/login?to={target}")));
+        assert_eq!(template, "https://shop.example/login?to=https%3A%2F%2Fshop.example%2F");
+    }
+
+    #[test]
+    fn a_client_leads_to_pages_of_its_own_origins_and_to_no_likeness_of_them() {
+        let mut client = client(Some("https://login.example:8443/start"), None);
+        client.target_origins = vec!["https://sale.example".to_owned()];
+        for page in [
+            "https://shop.example",
+            "https://shop.example/tea?kind=%E6%96%B0%E8%8C%B6&x=1#reviews",
+            "https://SHOP.example:443/",
+            "https://login.example:8443/",
+            "https://sale.example/today",
+        ] {
+            assert!(client.may_lead_to(page, "line.shop.example"), "{page}");
+        }
+        for page in [
+            "",
+            "/tea",
+            "//shop.example/",
+            "http://shop.example/",
+            "https://shop.example:8443/",
+            "https://login.example/",
+            "https://shop.example.evil.example/",
+            "https://www.shop.example/",
+            "https://u@shop.example/",
+            "https://shop.example\\@evil.example/",
+            "https://evil.example\\@shop.example/",
+            "https:/\\shop.example/",
+            "https:shop.example/",
+            "https://shop.example/\t",
+            " https://shop.example/",
+            "https://shop.example/新茶",
+            "https://shop.example/#a#b",
+            "https://shop.example/#\\",
+            "javascript:alert(1)//https://shop.example/",
+        ] {
+            assert!(!client.may_lead_to(page, "line.shop.example"), "{page}");
+        }
+        assert!(
+            !client.may_lead_to(&format!("https://shop.example/{}", "a".repeat(1_500)), "line.shop.example")
+        );
     }
 }

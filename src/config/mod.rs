@@ -5,6 +5,7 @@
 
 mod client;
 mod draft;
+mod friend_add;
 mod memory;
 mod registration;
 pub mod signing_key;
@@ -17,12 +18,13 @@ pub use client::{
     AuthMethod, Client, ClientSecret, EmailVerification, MAX_CLIENTS, MAX_SECRETS, RefreshTokens,
 };
 pub use draft::Draft;
+pub use friend_add::{FriendAdd, FriendMode};
 pub use memory::Memory;
 pub use registration::{Registered, Registration, is_strong};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 pub use signing_key::{SigningKey, StoredSigningKey};
 pub use stored::{StoredAccount, StoredCredential, StoredLogin, StoredMessaging, StoredWebhookEndpoint};
-pub use uri::{is_acceptable_target, is_acceptable_uri, is_local, origin_of};
+pub use uri::{MAX_PAGE, is_acceptable_page, is_acceptable_target, is_acceptable_uri, is_local, origin_of};
 
 use crate::{
     id::{AccountId, BotUserId, ClientId},
@@ -76,6 +78,19 @@ impl Account {
     #[must_use]
     pub fn home_of<'a>(&'a self, client: Option<&'a Client>) -> Option<&'a str> {
         client.or_else(|| self.clients.first()).map(|client| client.home_uri.as_str())
+    }
+
+    /// Whether this client's links and logins may lead to a page.
+    #[must_use]
+    pub fn may_lead_to(&self, client: &ClientId, target: &str) -> bool {
+        let client = self.client(client.as_str());
+        client.is_some_and(|client| client.may_lead_to(target, &self.host))
+    }
+
+    /// How this client's logins offer to add the Official Account as a friend.
+    #[must_use]
+    pub fn friend_add_of(&self, client: &ClientId) -> FriendAdd {
+        self.client(client.as_str()).and_then(|client| client.friend_add).unwrap_or(self.friend_add)
     }
 
     /// What must be settled about an e-mail address before this client's customer has a code.
@@ -162,19 +177,6 @@ pub struct MessagingChannel {
     pub previous_secret: Option<SecretText>,
     /// `destination` of the account's webhooks.
     pub bot_user_id: BotUserId,
-}
-
-/// `bot_prompt` of LINE's authorization request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FriendAdd {
-    /// A box on the consent screen.
-    #[default]
-    Normal,
-    /// A screen of its own after the consent screen.
-    Aggressive,
-    /// Nothing is offered.
-    Off,
 }
 
 #[derive(Deserialize)]

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    AuthMethod, Client, ClientSecret, EmailVerification, RefreshTokens, client::yes, is_acceptable_target,
-    is_acceptable_uri, origin_of,
+    AuthMethod, Client, ClientSecret, EmailVerification, FriendAdd, RefreshTokens, client::yes,
+    is_acceptable_target, is_acceptable_uri, origin_of,
 };
 use crate::{id::ClientId, oauth::SignatureAlgorithm, secret::SecretText, time::UnixMillis};
 
@@ -46,6 +46,7 @@ pub struct Registration {
     refresh_tokens: RefreshTokens,
     #[serde(default)]
     email_verification: EmailVerification,
+    friend_add: Option<FriendAdd>,
 }
 
 /// A client that was registered, with the secret that was drawn for it, to be shown once.
@@ -165,6 +166,7 @@ impl Registration {
             id_token_signed_response_alg: self.id_token_signed_response_alg,
             refresh_tokens: self.refresh_tokens,
             email_verification: self.email_verification,
+            friend_add: self.friend_add,
             created_at: known.map_or(now, |client| client.created_at),
         };
         Registered { client, secret }

@@ -40,6 +40,20 @@ pub fn is_acceptable_uri(uri: &str, account_host: &str) -> bool {
         && !host.contains('*')
 }
 
+/// The longest page that a link or a login leads to, in bytes: with it a ticket and a login attempt still fit into their
+/// cookies.
+pub const MAX_PAGE: usize = 1_500;
+
+/// Whether a page may be led to, if it is at an origin of the shop's: as a registered URL, but it may name a place within
+/// the page.
+#[must_use]
+pub fn is_acceptable_page(uri: &str, account_host: &str) -> bool {
+    let (page, place) = uri.split_once('#').unwrap_or((uri, ""));
+    uri.len() <= MAX_PAGE
+        && place.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
+        && is_acceptable_uri(page, account_host)
+}
+
 /// Whether we may call this URL: one that may be registered, and for a deployed account no address but a name, so that
 /// nobody makes us knock at doors inside a network.
 #[must_use]

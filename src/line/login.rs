@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assertion;
 use crate::{
-    config::{FriendAdd, LoginChannel},
+    config::{FriendMode, LoginChannel},
     platform::LineBases,
     secret::{Keys, Purpose, SecretText},
     time::{MINUTE, SECOND, UnixMillis},
@@ -25,7 +25,7 @@ pub struct Authorization<'a> {
     /// PKCE S256 challenge (RFC 7636 section 4.2); auto-login from the Yahoo! JAPAN app needs it.
     pub code_challenge: &'a str,
     /// Whether the friend box is shown.
-    pub friend_add: FriendAdd,
+    pub friend_add: FriendMode,
     /// `login` or `consent`, where the client asked for a fresh authentication or consent.
     pub prompt: Option<&'static str>,
     /// The client's `max_age`, in seconds.
@@ -53,9 +53,9 @@ pub fn authorize_url(bases: &LineBases, channel: &LoginChannel, request: Authori
         .append_pair("code_challenge", request.code_challenge)
         .append_pair("code_challenge_method", "S256");
     match request.friend_add {
-        FriendAdd::Normal => _ = query.append_pair("bot_prompt", "normal"),
-        FriendAdd::Aggressive => _ = query.append_pair("bot_prompt", "aggressive"),
-        FriendAdd::Off => {}
+        FriendMode::Normal => _ = query.append_pair("bot_prompt", "normal"),
+        FriendMode::Aggressive => _ = query.append_pair("bot_prompt", "aggressive"),
+        FriendMode::Off => {}
     }
     if let Some(prompt) = request.prompt {
         query.append_pair("prompt", prompt);
@@ -81,6 +81,8 @@ pub struct Callback {
     pub unverified_state: Option<String>,
     /// The code, or LINE's error.
     pub result: Result<String, LoginError>,
+    /// `friendship_status_changed`, where the friend box was shown; the customer could alter it.
+    pub unverified_changed: Option<bool>,
 }
 
 /// LINE's error codes at the callback (LINE Login documentation, "Receiving the error response").
@@ -126,7 +128,12 @@ impl Callback {
             (None, Some(code)) => Ok(code.to_owned()),
             (None, None) => Err(LoginError::Missing),
         };
-        Self { unverified_state: form.value("state").map(str::to_owned), result }
+        let unverified_changed = match form.value("friendship_status_changed") {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => None,
+        };
+        Self { unverified_state: form.value("state").map(str::to_owned), result, unverified_changed }
     }
 }
 
@@ -299,7 +306,7 @@ mod tests {
         }
     }
 
-    fn request(friend_add: FriendAdd) -> Authorization<'static> {
+    fn request(friend_add: FriendMode) -> Authorization<'static> {
         Authorization {
             redirect_uri: "https://app.example.com/line/callback",
             state: "9f8e7d6c",
@@ -316,14 +323,14 @@ mod tests {
 
     #[test]
     fn the_authorization_request_asks_for_profile_and_openid_with_pkce_and_leaves_auto_login_on() {
-        let url = authorize_url(&LineBases::default(), &channel(), request(FriendAdd::Normal));
+        let url = authorize_url(&LineBases::default(), &channel(), request(FriendMode::Normal));
         assert!(url.starts_with(
             "https://access.line.me/oauth2/v2.1/authorize?response_type=code&client_id=1234567890"
         ));
         assert!(url.contains("&scope=profile%20openid&"));
         assert!(url.contains("&bot_prompt=normal"));
         assert!(!url.contains("&prompt=") && !url.contains("disable_auto_login") && !url.contains("max_age"));
-        let off = authorize_url(&LineBases::default(), &channel(), request(FriendAdd::Off));
+        let off = authorize_url(&LineBases::default(), &channel(), request(FriendMode::Off));
         assert!(!off.contains("bot_prompt"));
     }
 

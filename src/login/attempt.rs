@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::Account,
-    id::{AttemptId, ClientId},
+    config::{Account, FriendMode},
+    id::{AttemptId, AutoLoginLinkId},
     oauth::authorization::{AuthorizationRequest, Prompt},
     secret::{Keys, Purpose, SecretText},
     store::Statement,
@@ -30,6 +30,22 @@ pub(super) struct Attempt {
     pub(super) line_nonce: String,
     pub(super) line_verifier: SecretText,
     pub(super) started_at: UnixMillis,
+    /// How it begins, for what is counted of it.
+    #[serde(flatten)]
+    pub(super) manner: Manner,
+}
+
+/// How an attempt begins.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Manner {
+    /// The auto-login link that it began at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) via: Option<AutoLoginLinkId>,
+    /// LINE is asked not to try auto-login.
+    pub(super) auto_login_off: bool,
+    /// How the friend box is offered.
+    pub(super) friend_mode: FriendMode,
 }
 
 /// An attempt in its cookie, or the name of the row that holds it.
@@ -54,7 +70,12 @@ pub(super) enum Found {
 
 impl Attempt {
     /// An attempt to satisfy `request`, with fresh nonce and verifier for LINE.
-    pub(super) fn new(request: AuthorizationRequest, randoms: [[u8; 32]; 3], now: UnixMillis) -> Self {
+    pub(super) fn new(
+        request: AuthorizationRequest,
+        manner: Manner,
+        randoms: [[u8; 32]; 3],
+        now: UnixMillis,
+    ) -> Self {
         let [id, nonce, verifier] = randoms;
         Self {
             id: AttemptId::from_random(id),
@@ -62,6 +83,7 @@ impl Attempt {
             line_nonce: crate::id::short(nonce),
             line_verifier: SecretText::from_random(verifier),
             started_at: now,
+            manner,
         }
     }
 
@@ -159,10 +181,9 @@ pub(super) fn find(request: &Request, keys: &Keys, id: &AttemptId) -> Option<Fou
     }
 }
 
-/// The client of the newest attempt in this browser: the way back when LINE returned a foreign `state`.
-pub(super) fn newest_client(request: &Request, keys: &Keys) -> Option<ClientId> {
-    let newest = whole(request, keys).max_by_key(|attempt| attempt.started_at);
-    newest.map(|attempt| attempt.request.client_id)
+/// The newest attempt in this browser: the way back when LINE returned a foreign `state`.
+pub(super) fn newest(request: &Request, keys: &Keys) -> Option<Box<Attempt>> {
+    whole(request, keys).max_by_key(|attempt| attempt.started_at)
 }
 
 /// The names under which this browser has opened pushed requests.

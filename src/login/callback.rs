@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{
     CALLBACK_PATH,
     attempt::Attempt,
+    count::{self, Count},
     finish::{self, Failure, Finish},
 };
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
         Statement,
         line_user::{self, Evidence, Seen, Shown},
         session::{self, NewSession},
+        tally::FriendBox,
     },
     time::{SECOND, UnixMillis},
     web::{Reply, Request, form::Form},
@@ -57,23 +59,31 @@ async fn complete<P: Platform>(
     request: &Request,
     callback: Callback,
 ) -> Result<Reply, Failure> {
+    let state = callback.unverified_state.clone().unwrap_or_default();
+    let count = Count::of(cx, site, request, &state);
     // (1)
-    let state = callback.unverified_state.unwrap_or_default();
-    let attempt = finish::carried(cx, site, request, &state).await?;
+    let attempt = match finish::carried(cx, site, request, &state).await {
+        Ok(attempt) => attempt,
+        Err(failure) => return Err(count.unclaimed(&callback, failure).await),
+    };
     // (2)
-    let code = match callback.result {
+    let code = match &callback.result {
         Ok(code) => code,
-        Err(error) => return Err(refused(attempt, error)),
+        Err(error) => return Err(count.unclaimed(&callback, refused(attempt, *error)).await),
     };
     // (3)
     let is_ours = claim(cx, site, &attempt.id).await?;
     // (4)
     let finish = Finish::new(cx, site, &attempt);
     let outcomes = if is_ours {
-        match at_line(cx, site, &attempt, &code).await {
-            Ok(login) => remember(cx, site, &attempt, &login, &finish).await?,
+        match at_line(cx, site, &attempt, code).await {
+            Ok(login) => {
+                let counts = count::logged_in(site, request, &attempt, &login.token, cx.platform.now());
+                let changed = callback.unverified_changed;
+                remember(cx, site, &attempt, &login, changed, counts, &finish).await?
+            }
             Err(failure) => {
-                give_up(cx, site, &attempt.id, &failure).await?;
+                give_up(cx, site, &attempt.id, &failure, &count).await;
                 return Err(failure);
             }
         }
@@ -174,6 +184,8 @@ async fn remember<P: Platform>(
     site: &Site,
     attempt: &Attempt,
     login: &Login,
+    unverified_changed: Option<bool>,
+    counts: Vec<Statement>,
     finish: &Finish<'_>,
 ) -> Result<Vec<Outcome>, PlatformError> {
     let (account, now) = (&site.account.id, cx.platform.now());
@@ -191,6 +203,16 @@ async fn remember<P: Platform>(
         line_user::profile(account, who, shown),
         line_user::hold_tokens(account, who, &login.held),
     ];
+    let friend_box = FriendBox {
+        account,
+        line_user_id: who,
+        client: &attempt.request.client_id,
+        mode: attempt.manner.friend_mode,
+        friend: login.friendship.map(|(friendship, _)| friendship.friend_flag),
+        unverified_changed,
+        started_at: attempt.started_at,
+    };
+    statements.extend(friend_box.statements(now));
     if let Some((Friendship { friend_flag: friend }, at)) = login.friendship {
         let evidence =
             Evidence { line_user_id: who, friend, at, when: at.rfc3339(), event_id: "", claim: None };
@@ -212,24 +234,30 @@ async fn remember<P: Platform>(
             .bind(&attempt.id)
             .bind(&sid),
     );
+    statements.extend(counts);
     statements.extend(finish.statements(now));
     cx.platform.batch(&site.account.database, statements).await
 }
 
-/// Tells those who wait that this attempt will not complete.
+/// Tells those who wait that this attempt will not complete, and counts it. Without it they wait in vain, and no longer
+/// than they would: the customer's page does not fail for it.
 async fn give_up<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     attempt: &AttemptId,
     failure: &Failure,
-) -> Result<(), PlatformError> {
-    let (Failure::Retry(reason) | Failure::Client(_, _, reason)) = failure else { return Ok(()) };
+    count: &Count<'_, P>,
+) {
+    let (Failure::Retry(reason) | Failure::Client(_, _, reason)) = failure else { return };
     let statement =
         Statement::new("UPDATE login_attempts SET failed = ?3 WHERE account = ?1 AND attempt = ?2")
             .bind(&site.account.id)
             .bind(attempt)
             .bind(*reason);
-    cx.platform.one(&site.account.database, statement).await.map(|_| ())
+    let statements = [statement].into_iter().chain(count.failed(reason)).collect();
+    if let Err(error) = cx.platform.batch(&site.account.database, statements).await {
+        cx.log_failure("login_failed", &error);
+    }
 }
 
 /// Waits until the attempt's winner has its session.

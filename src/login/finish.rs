@@ -41,7 +41,7 @@ impl From<PlatformError> for Failure {
 }
 
 /// The answer of an attempt's step, by its exit.
-pub(super) fn answer<P>(
+pub(super) fn answer<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     request: &Request,
@@ -239,10 +239,11 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// The code for the storefront, and the session's cookie for this browser.
+    /// The code for the storefront, and the session's cookie for this browser. What led here has served.
     fn hand_back(&self) -> Reply {
         let code = self.attempt.request.back.with_code(self.code.expose(), &self.site.issuer);
-        self.with_session(code).with(header::SET_COOKIE, cookie::clear(cookie::NO_AUTO_LOGIN))
+        let reply = self.with_session(code).with(header::SET_COOKIE, cookie::clear(cookie::NO_AUTO_LOGIN));
+        reply.with(header::SET_COOKIE, cookie::clear(cookie::TICKET))
     }
 
     fn with_session(&self, reply: Reply) -> Reply {

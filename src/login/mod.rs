@@ -8,16 +8,18 @@
 mod attempt;
 mod callback;
 mod consent;
+mod count;
 mod email;
 mod finish;
 mod retry;
 mod start;
 mod state;
+mod way_back;
 
 pub use callback::callback;
 pub use consent::consent;
 pub use email::email;
-pub use retry::retry;
+pub use retry::{RETRY_PATH, retry};
 pub use start::start;
 
 use crate::{platform::Context, web::Request};

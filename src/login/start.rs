@@ -2,20 +2,26 @@
 
 use http::header;
 
-use super::{CALLBACK_PATH, attempt::Attempt, state::State};
+use super::{
+    CALLBACK_PATH,
+    attempt::{Attempt, Manner},
+    state::State,
+};
 use crate::{
     config::Site,
+    id::AutoLoginLinkId,
     line::login::{Authorization, authorize_url},
     oauth::{
         authorization::{AuthorizationRequest, Prompt},
         pkce,
     },
     platform::{Context, Platform, PlatformError},
+    ticket::Ticket,
     web::{Reply, Request, cookie},
 };
 
-/// Starts a login attempt: (1) fresh id, nonce and PKCE verifier; (2) the sealed cookie; (3) the sealed state;
-/// (4) the redirect to LINE. It must be reached by a tap, and is a plain redirect, so that LINE's app may open.
+/// Starts a login attempt: (0) a ticket of this client says where it shall arrive; (1) fresh id, nonce and PKCE verifier;
+/// (2) the sealed cookie; (3) the sealed state; (4) the redirect to LINE. It must be reached by a tap, and is a plain redirect, so that LINE's app may open.
 pub async fn start<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -23,9 +29,16 @@ pub async fn start<P: Platform>(
     asked: AuthorizationRequest,
 ) -> Result<Reply, PlatformError> {
     let (platform, keys) = (cx.platform, &cx.settings.keys);
+    // (0)
+    let (asked, via) = with_ticket(cx, site, request, asked);
+    let manner = Manner {
+        via,
+        auto_login_off: cookie::value(request, cookie::NO_AUTO_LOGIN).is_some(),
+        friend_mode: site.account.friend_add_of(&asked.client_id).drawn(platform.random()[0]),
+    };
     // (1)
     let randoms = [platform.random(), platform.random(), platform.random()];
-    let attempt = Attempt::new(asked, randoms, platform.now());
+    let attempt = Attempt::new(asked, manner, randoms, platform.now());
     let asked = &attempt.request;
     // (2)
     let (cookies, row) = attempt.carry(&site.account, request, keys, || platform.random());
@@ -37,6 +50,9 @@ pub async fn start<P: Platform>(
         attempt: attempt.id.clone(),
         account: site.account.id.clone(),
         client: asked.client_id.clone(),
+        target: asked.target.clone(),
+        has_longer_target: false,
+        via: attempt.manner.via.clone(),
     };
     // (4)
     let location = authorize_url(
@@ -44,18 +60,44 @@ pub async fn start<P: Platform>(
         &site.account.login,
         Authorization {
             redirect_uri: &site.url(CALLBACK_PATH),
-            state: &state.seal(keys, platform.random()),
+            state: &state.seal(keys, || platform.random()),
             nonce: &attempt.line_nonce,
             code_challenge: &pkce::challenge(attempt.line_verifier.expose()),
-            friend_add: site.account.friend_add,
+            friend_add: attempt.manner.friend_mode,
             prompt: line_prompt(asked.prompt),
             max_age: attempt.max_age_for_line(),
-            disable_auto_login: cookie::value(request, cookie::NO_AUTO_LOGIN).is_some(),
+            disable_auto_login: attempt.manner.auto_login_off,
             email: asked.scope.email && site.account.login.email_permission,
             language: asked.language,
         },
     );
     Ok(cookies.iter().fold(Reply::found(&location), |reply, cookie| reply.with(header::SET_COOKIE, cookie)))
+}
+
+/// The request with the page to arrive at, and the link that led here: of the ticket that the shop handed back, else of
+/// the shop's own word, else of the ticket in this browser. A ticket of another client does not count, nor a page that is
+/// none of the client's (any more).
+fn with_ticket<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    mut asked: AuthorizationRequest,
+) -> (AuthorizationRequest, Option<AutoLoginLinkId>) {
+    let (keys, account, now) = (&cx.settings.keys, &site.account.id, cx.platform.now());
+    let handed = asked.unverified_ticket.take();
+    let handed = handed.and_then(|hint| Ticket::open(keys, account, &hint, now));
+    let ours = |ticket: &Ticket| ticket.client == asked.client_id;
+    let (target, via) = match handed.filter(ours) {
+        Some(ticket) => (ticket.target.or(asked.target.take()), ticket.link),
+        None => match Ticket::carried(request, keys, account, now).filter(ours) {
+            Some(ticket) if asked.target.is_none() || asked.target == ticket.target => {
+                (ticket.target, ticket.link)
+            }
+            _ => (asked.target.take(), None),
+        },
+    };
+    asked.target = target.filter(|page| site.account.may_lead_to(&asked.client_id, page));
+    (asked, via)
 }
 
 /// The one value of `prompt` that LINE is sent.

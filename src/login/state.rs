@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AccountId, AttemptId, ClientId},
+    id::{AccountId, AttemptId, AutoLoginLinkId, ClientId},
     secret::{Keys, Purpose, SecretError},
 };
 
@@ -16,13 +16,31 @@ pub(super) struct State {
     pub(super) account: AccountId,
     #[serde(rename = "c")]
     pub(super) client: ClientId,
+    /// The page to arrive at, where there is room for it.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<String>,
+    /// There is such a page, and there was no room for it.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) has_longer_target: bool,
+    /// The auto-login link that it began at.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub(super) via: Option<AutoLoginLinkId>,
 }
 
+/// The longest state, in characters: what LINE takes is not documented, and longer addresses get lost on phones.
+const MAX_STATE: usize = 1_000;
+
 impl State {
-    /// The state as LINE takes it.
-    pub(super) fn seal(&self, keys: &Keys, random: [u8; 32]) -> String {
-        let plain = serde_json::to_vec(self).unwrap_or_default();
-        base62(&keys.seal(Purpose::State, &plain, random))
+    /// The state as LINE takes it; without the page to arrive at, where it would be too long with it.
+    pub(super) fn seal(&self, keys: &Keys, random: impl Fn() -> [u8; 32]) -> String {
+        let seal = |state: &Self| {
+            base62(&keys.seal(Purpose::State, &serde_json::to_vec(state).unwrap_or_default(), random()))
+        };
+        let whole = seal(self);
+        if whole.len() <= MAX_STATE {
+            return whole;
+        }
+        seal(&Self { target: None, has_longer_target: true, ..self.clone() })
     }
 
     /// Opens a state of ours, for this account only.
@@ -88,6 +106,9 @@ mod tests {
             attempt: AttemptId::from_random([1; 32]),
             account: AccountId::from_random([2; 32]),
             client: ClientId::parse(&"c".repeat(64)).unwrap(),
+            target: None,
+            has_longer_target: false,
+            via: Some(AutoLoginLinkId::from_random([5; 32])),
         }
     }
 
@@ -106,15 +127,20 @@ mod tests {
 
     #[test]
     fn a_state_is_letters_and_digits_and_short_enough_for_line() {
-        let sealed = state().seal(&keys(), [3; 32]);
-        assert!(sealed.bytes().all(|b| b.is_ascii_alphanumeric()));
-        assert!(sealed.len() <= 1_000, "{}", sealed.len());
-        assert_eq!(State::open(&keys(), &state().account, &sealed).unwrap(), state());
+        for (length, kept) in [(0, true), (400, true), (500, false), (1_500, false)] {
+            let target = Some(format!("https://shop.example/{}", "a".repeat(length)));
+            let state = State { target, ..state() };
+            let sealed = state.seal(&keys(), || [3; 32]);
+            assert!(sealed.bytes().all(|b| b.is_ascii_alphanumeric()));
+            assert!(sealed.len() <= 1_000, "{}", sealed.len());
+            let opened = State::open(&keys(), &state.account, &sealed).unwrap();
+            assert_eq!((opened == state, opened.has_longer_target), (kept, !kept), "{length}");
+        }
     }
 
     #[test]
     fn a_state_of_another_account_or_another_deployment_does_not_open() {
-        let sealed = state().seal(&keys(), [3; 32]);
+        let sealed = state().seal(&keys(), || [3; 32]);
         assert!(State::open(&keys(), &AccountId::from_random([9; 32]), &sealed).is_err());
         let other = Keys::parse("__________________________________________8", None).unwrap();
         assert!(State::open(&other, &state().account, &sealed).is_err());

@@ -1,6 +1,6 @@
 //! `/authorize` (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2, RFC 9126 section 4).
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde::Deserialize;
 
 use super::{hint, par::REQUEST_URI};
@@ -37,6 +37,15 @@ impl Step {
             Refusal::UnknownClient => page(site, request, None, "unknown_client"),
             Refusal::UnknownRedirectUri(client) => page(site, request, Some(&client), "unknown_redirect_uri"),
             Refusal::Redirect(back, error) => back.with_error(error, &site.issuer).because(error.code()),
+        })
+    }
+
+    /// A session's answer; a ticket that led here has served.
+    fn with_code(site: &Site, request: &Request, asked: &AuthorizationRequest, code: &SecretText) -> Self {
+        let reply = asked.back.with_code(code.expose(), &site.issuer);
+        Self::Answered(match cookie::value(request, cookie::TICKET) {
+            Some(_) => reply.with(header::SET_COOKIE, cookie::clear(cookie::TICKET)),
+            None => reply,
         })
     }
 
@@ -91,7 +100,7 @@ pub async fn authorize<P: Platform>(
         let code = SecretText::from_random(cx.platform.random());
         let statement = of_session(cx, &site, &code, Asked::Request(&asked), token, &asked.client_id);
         if cx.platform.one(&site.account.database, statement).await?.changes == 1 {
-            return Ok(Step::Answered(asked.back.with_code(code.expose(), &site.issuer)));
+            return Ok(Step::with_code(&site, request, &asked, &code));
         }
     }
     // (5)
@@ -186,7 +195,7 @@ async fn open<P: Platform>(
         return Ok(Step::refused(&site, request, Refusal::UnknownRedirectUri(Box::new(client.clone()))));
     }
     if outcomes.get(1).is_some_and(|made| made.changes == 1) {
-        return Ok(Step::Answered(asked.back.with_code(code.expose(), &site.issuer)));
+        return Ok(Step::with_code(&site, request, &asked, &code));
     }
     // (c)
     if asked.prompt == Prompt::None {

@@ -1,6 +1,6 @@
 //! Keys of the KV cache. It holds only what was found, never absence, and only what may be 60 s stale.
 
-use crate::id::{AccountId, MemberId, Subject};
+use crate::id::{AccountId, AutoLoginLinkId, MemberId, Subject};
 
 /// A key of the cache, with the account in front of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -9,6 +9,8 @@ pub enum CacheKey {
     LinkBySubject(AccountId, Subject),
     /// The link of a member.
     LinkByMember(AccountId, MemberId),
+    /// An auto-login link that is stored.
+    AutoLoginLink(AccountId, AutoLoginLinkId),
 }
 
 impl CacheKey {
@@ -21,6 +23,7 @@ impl CacheKey {
                 let digest = crate::secret::Digest::of(member.as_str().as_bytes());
                 format!("link:v1:{account}:m:{}", digest.as_str())
             }
+            Self::AutoLoginLink(account, id) => format!("go:v1:{account}:{id}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What several rooms change in one batch is a function in here that returns statements. Tables: `docs/STORAGE.md`.
 
 pub mod audit;
+pub mod auto_login_link;
 mod cache;
 pub mod dead_letter;
 pub mod ending;
@@ -18,6 +19,7 @@ pub mod pushed;
 pub mod session;
 mod statement;
 pub mod sweep;
+pub mod tally;
 pub mod tombstone;
 
 pub use cache::CacheKey;

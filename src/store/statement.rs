@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     id::{
-        AccountId, AttemptId, BotUserId, ClientId, LineUserId, MalformedId, MemberId, SendId, SessionId,
-        Subject,
+        AccountId, AttemptId, AutoLoginLinkId, BotUserId, ClientId, LineUserId, MalformedId, MemberId,
+        SendId, SessionId, Subject,
     },
     secret::Digest,
     time::UnixMillis,
@@ -120,7 +120,17 @@ macro_rules! bindable {
 }
 
 bindable!(
-    AccountId, AttemptId, BotUserId, ClientId, Digest, LineUserId, MemberId, SendId, SessionId, Subject
+    AccountId,
+    AttemptId,
+    AutoLoginLinkId,
+    BotUserId,
+    ClientId,
+    Digest,
+    LineUserId,
+    MemberId,
+    SendId,
+    SessionId,
+    Subject
 );
 
 impl From<MalformedId> for crate::platform::PlatformError {

@@ -15,6 +15,9 @@ pub const ATTEMPT_PREFIX: &str = "__Host-enishi-login-";
 /// Set by the retry page's button: the next login in this browser asks LINE not to try auto-login.
 pub const NO_AUTO_LOGIN: &str = "__Host-enishi-no-auto-login";
 
+/// The ticket of an auto-login link: where the next login in this browser is to arrive.
+pub const TICKET: &str = "__Host-enishi-ticket";
+
 /// `Set-Cookie` for a value of base64url characters and dots.
 #[must_use]
 pub fn set(name: &str, value: &str, max_age_seconds: i64) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Out of scope: where bytes come from (`edge/`), what a path means (`app.rs`).
 
+pub mod browser;
 pub mod cookie;
 mod error;
 pub mod form;
@@ -21,7 +22,7 @@ pub const MAX_URL: usize = 16_000;
 
 /// The request headers that the product reads. A platform passes on these and no others: each costs a call across
 /// the JavaScript border.
-pub const HEADERS_READ: [HeaderName; 11] = [
+pub const HEADERS_READ: [HeaderName; 12] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::AUTHORIZATION,
@@ -30,6 +31,7 @@ pub const HEADERS_READ: [HeaderName; 11] = [
     header::COOKIE,
     header::IF_NONE_MATCH,
     header::ORIGIN,
+    header::USER_AGENT,
     CONNECTING_IP,
     IDEMPOTENCY_KEY,
     LINE_SIGNATURE,

@@ -54,6 +54,7 @@ pub struct Page<'a> {
     paragraphs: Vec<Text<'a>>,
     form: Option<PageForm<'a>>,
     button: Option<Button<'a>>,
+    help: Option<Button<'a>>,
     detail: Option<&'a str>,
 }
 
@@ -69,7 +70,7 @@ impl<'a> Page<'a> {
     /// A page that says something.
     #[must_use]
     pub fn new(status: StatusCode, title: Text<'a>, paragraphs: Vec<Text<'a>>) -> Self {
-        Self { status, title, paragraphs, form: None, button: None, detail: None }
+        Self { status, title, paragraphs, form: None, button: None, help: None, detail: None }
     }
 
     /// With the way on.
@@ -87,6 +88,13 @@ impl<'a> Page<'a> {
                 .button(Button { label: Text { ja: "ショップに戻る", en: "Back to the shop" }, href }),
             None => self,
         }
+    }
+
+    /// With a quiet link to somebody's help page.
+    #[must_use]
+    pub fn help(mut self, help: Button<'a>) -> Self {
+        self.help = Some(help);
+        self
     }
 
     /// With a form.
@@ -122,6 +130,10 @@ impl<'a> Page<'a> {
                 escape(button.href)
             )
         });
+        let help = self.help.map_or_else(String::new, |help| {
+            let label = escape(language.pick(help.label));
+            format!("<p><a data-testid=\"help\" href=\"{}\">{label}</a></p>", escape(help.href))
+        });
         let detail =
             self.detail.map_or_else(String::new, |d| format!("<p class=\"detail\">{}</p>", escape(d)));
         format!(
@@ -129,7 +141,7 @@ impl<'a> Page<'a> {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <meta name=\"robots\" content=\"noindex\"><title>{title}</title>\
              <link rel=\"stylesheet\" href=\"/enishi.css\"></head>\
-             <body><main><h1>{title}</h1>{paragraphs}{form}{button}{detail}</main></body></html>",
+             <body><main><h1>{title}</h1>{paragraphs}{form}{button}{help}{detail}</main></body></html>",
             language.tag()
         )
     }
@@ -161,6 +173,20 @@ impl PageForm<'_> {
             hidden(&self.hidden)
         )
     }
+}
+
+/// What a robot is shown that asks for a link to preview it: the link's title (Open Graph protocol), and nothing to go on
+/// to.
+#[must_use]
+pub fn preview(title: &str, site: &str) -> Reply {
+    let (title, site) = (shown(title), shown(site));
+    let text = format!(
+        "<!doctype html><html lang=\"ja\"><head><meta charset=\"utf-8\"><meta name=\"robots\" content=\"noindex\">\
+         <title>{title}</title><meta property=\"og:title\" content=\"{title}\">\
+         <meta property=\"og:site_name\" content=\"{site}\"><meta property=\"og:type\" content=\"website\"></head>\
+         <body><main><h1>{title}</h1><p>{site}</p></main></body></html>"
+    );
+    html(StatusCode::OK, CONTENT_SECURITY_POLICY, text).with(OPENER_POLICY, "same-origin")
 }
 
 pub(super) fn hidden(parameters: &[(&str, &str)]) -> String {
@@ -222,6 +248,7 @@ mod tests {
         let page = Page::new(StatusCode::BAD_REQUEST, both, vec![both])
             .form(form)
             .button(Button { label: both, href: evil })
+            .help(Button { label: both, href: evil })
             .detail(evil);
         let html = page.html(Language::En);
         assert!(!html.contains("<script") && !html.contains("\"><s"), "{html}");

@@ -144,3 +144,50 @@ fn the_statements_of_a_request_stay_within_the_free_plan() {
     let refresh = shop.request("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]);
     assert!(cost(&stage, refresh, 200).statements <= 10);
 }
+
+#[test]
+fn a_sealed_link_touches_no_store_and_a_stored_one_reads_the_cache_once() {
+    let stage = Stage::new(1);
+    let shop = &stage.shop;
+    let page = format!("{}tea", shop.home_uri);
+    let sealed = stage.auto_login_link(shop, &page, &json!({ "type": "sealed" }));
+    let stored = stage.auto_login_link(shop, &page, &json!({}));
+    let opened = |link: &serde_json::Value| request(Method::GET, link["url"].as_str().unwrap());
+    warm(&stage);
+    let calls = cost(&stage, opened(&sealed), 302);
+    assert!(calls.touched_no_store() && calls.enqueues + calls.fetches == 0, "{calls:?}");
+    let cold = cost(&stage, opened(&stored), 302);
+    assert_eq!((cold.batches, cold.cache_reads, cold.cache_writes), (1, 1, 1));
+    stage.world.advance(enishi_world::STALENESS);
+    warm(&stage);
+    let calls = cost(&stage, opened(&stored), 302);
+    assert_eq!((calls.batches, calls.cache_reads, calls.cache_writes, calls.enqueues), (0, 1, 0, 0));
+    let mut browser = crate::support::Browser::of(&stage.world, &stage.person("花子"));
+    let start = browser.go(sealed["url"].as_str().unwrap()).location.unwrap();
+    let (login, _) = shop.started(&start, "1");
+    assert!(
+        cost(&stage, browser.request(&login.url), 302).touched_no_store(),
+        "the ticket is folded in for nothing"
+    );
+    let started = browser.go(&login.url).location.unwrap();
+    let callback = browser.at_line(&started, Consent::WithFriend);
+    let calls = cost(&stage, browser.request(&callback), 302);
+    assert_eq!((calls.batches, calls.fetches, calls.cache_reads + calls.cache_writes), (2, 2, 0));
+    assert!(calls.statements <= 20, "{calls:?}");
+}
+
+#[test]
+fn a_login_that_fails_costs_one_batch_more_than_it_says() {
+    let stage = Stage::new(1);
+    let shop = &stage.shop;
+    let user = stage.person_with("花子", enishi_world::line_simulator::AutoLogin::Fails);
+    let mut browser = crate::support::Browser::of(&stage.world, &user);
+    let started = browser.go(&shop.begin("1").url).location.unwrap();
+    let dead = browser.at_line(&started, Consent::Plain);
+    assert_eq!(batches(cost(&stage, browser.request(&dead), 400)), 1);
+    let failed = browser.go(&dead);
+    let press = browser.request(&failed.button().unwrap());
+    assert_eq!(batches(cost(&stage, press, 302)), 0);
+    let checked = browser.go(&failed.button().unwrap()).location.unwrap();
+    assert_eq!(batches(cost(&stage, browser.request(&checked), 302)), 1);
+}

@@ -8,6 +8,7 @@ use crate::{
     config::{Account, Client},
     id::MemberId,
     oauth::{Scope, pkce},
+    ticket,
     web::{form::Form, language::Language},
 };
 
@@ -42,8 +43,11 @@ pub fn read(form: &Form, account: &Account, channel: Channel) -> Result<Authoriz
         state: state.map(str::to_owned),
         response_mode: mode.unwrap_or_default(),
     };
+    // A page that is none of the client's is no error of a login: nobody is led there, and that is all.
+    let target = form.value("target_link_uri").filter(|page| client.may_lead_to(page, &account.host));
+    let target = target.map(str::to_owned);
     match judge(form, client, channel, mode) {
-        Ok(asked) => Ok(AuthorizationRequest { back, ..asked }),
+        Ok(asked) => Ok(AuthorizationRequest { back, target, ..asked }),
         Err(error) => Err(Refusal::Redirect(back, error)),
     }
 }
@@ -99,6 +103,7 @@ fn judge(
     // (10)
     let link = judge_link(form, client, channel)?;
     let owned = |name| form.value(name).map(str::to_owned);
+    let is_ticket = |hint: &String| hint.starts_with(ticket::PREFIX) && hint.len() <= ticket::MAX_SEALED;
     Ok(AuthorizationRequest {
         back: ReturnAddress { redirect_uri: String::new(), state: None, response_mode: ResponseMode::Query },
         client_id: client.id.clone(),
@@ -111,6 +116,8 @@ fn judge(
         email_hint: owned("login_hint").filter(|hint| hint.contains('@') && hint.len() <= 320),
         subject: None,
         link,
+        target: None,
+        unverified_ticket: owned("login_hint").filter(is_ticket),
         pushed: None,
         unverified_hint: owned("id_token_hint"),
     })

@@ -56,6 +56,12 @@ pub struct AuthorizationRequest {
     /// The member whom the shop asks to link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkIntent>,
+    /// The page to arrive at in the end (`target_link_uri`): where a retry leads back to. The shop keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// `login_hint`, where it may be a ticket of ours, to be opened before it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified_ticket: Option<String>,
     /// That it was pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,

@@ -51,7 +51,7 @@ pub(super) const CORPUS: [&str; 46] = [
 ];
 
 /// The endpoints that show pages, with the parameters that they or their specifications know.
-pub(super) const ENDPOINTS: [(&str, &[&str], &[&str]); 9] = [
+pub(super) const ENDPOINTS: [(&str, &[&str], &[&str]); 10] = [
     (
         "GET",
         &["/authorize"],
@@ -69,6 +69,7 @@ pub(super) const ENDPOINTS: [(&str, &[&str], &[&str]); 9] = [
             "ui_locales",
             "claims_locales",
             "login_hint",
+            "target_link_uri",
             "id_token_hint",
             "request",
             "request_uri",
@@ -102,6 +103,7 @@ pub(super) const ENDPOINTS: [(&str, &[&str], &[&str]); 9] = [
         &["code", "state", "error", "error_description", "friendship_status_changed", "liff.state"],
     ),
     ("POST", &["/line/consent", "/line/email"], &["state", "choice", "code", "member_id", "member_label"]),
-    ("GET", &["/line/retry"], &["client_id", "checked"]),
+    ("GET", &["/line/retry"], &["client_id", "checked", "target", "ticket"]),
+    ("GET", &["/go/unknown"], &["link", "target", "login_hint", "ui_locales"]),
     ("POST", &["/line/retry", "/line/callback", "/jwks.json"], &["client_id", "state"]),
 ];

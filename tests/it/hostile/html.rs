@@ -25,7 +25,8 @@ const TAGS: [&str; 18] = [
 ];
 
 /// The attributes that they have: none that runs, and no style.
-const ATTRIBUTES: [&str; 21] = [
+const ATTRIBUTES: [&str; 22] = [
+    "property",
     "html",
     "lang",
     "charset",

@@ -13,6 +13,7 @@ mod codes;
 mod consent;
 mod corpus;
 mod fuzz;
+mod go;
 mod hints;
 mod html;
 mod inputs;

@@ -240,7 +240,10 @@ fn the_retry_button_leads_to_the_login_start_of_a_registered_client_whatever_cli
     let checked = format!("{}?client_id={}&checked=1", at("/line/retry"), stage.shop.client_id);
     let mut tried = 0;
     for payload in payloads() {
-        for name in ["client_id", "target", "checked", "iss", "target_link_uri", "return_to"] {
+        // What lies at the first client's own site is a page of its, and no payload.
+        let is_its_own = payload.starts_with("http://127.0.0.1:8789/");
+        let names = ["client_id", "target", "checked", "iss", "target_link_uri", "return_to"];
+        for name in names.into_iter().filter(|name| *name != "target" || !is_its_own) {
             let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, &payload).finish();
             let url = format!("{}?{query}", at("/line/retry"));
             let reply = stage.world.get(&url);

@@ -66,17 +66,35 @@ pub(crate) struct Browser<'a> {
     user: String,
     cookies: BTreeMap<(String, String), String>,
     keeps_cookies: bool,
+    agent: Option<&'static str>,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn of(world: &'a World, user: &str) -> Self {
-        Self { world, user: user.to_owned(), cookies: BTreeMap::new(), keeps_cookies: true }
+        Self { world, user: user.to_owned(), cookies: BTreeMap::new(), keeps_cookies: true, agent: None }
     }
 
     /// A browser that drops every cookie.
     pub(crate) fn without_cookies(mut self) -> Self {
         self.keeps_cookies = false;
         self
+    }
+
+    /// A browser that says this of itself.
+    pub(crate) fn named(mut self, agent: &'static str) -> Self {
+        self.agent = Some(agent);
+        self
+    }
+
+    /// Loses every cookie.
+    pub(crate) fn forget_cookies(&mut self) {
+        self.cookies.clear();
+    }
+
+    /// Presses the retry page's button, as far as the shop's login start; `None` where a page stopped it.
+    pub(crate) fn press_retry(&mut self, page: &Page) -> Option<String> {
+        let checked = self.go(&page.button().expect("a button")).location.expect("back to us");
+        self.go(&checked).location
     }
 
     /// The names of the cookies of a host.
@@ -87,6 +105,9 @@ impl<'a> Browser<'a> {
     /// A request to us, with this browser's cookies.
     pub(crate) fn request(&self, url: &str) -> Request {
         let mut request = request(Method::GET, url);
+        if let Some(agent) = self.agent {
+            request.headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        }
         let host = request.host();
         let pairs = self.cookies.iter().filter(|((of, _), _)| *of == host);
         let pairs: Vec<String> = pairs.map(|((_, name), value)| format!("{name}={value}")).collect();

@@ -111,6 +111,20 @@ impl Shop {
         Login { url: url.into(), state, nonce, verifier }
     }
 
+    /// The shop's login start by OpenID Connect Core section 4, reached at this address: the login that it begins, and the
+    /// page that it keeps for afterwards. It hands `login_hint` back to us.
+    pub(crate) fn started(&self, start: &str, mark: &str) -> (Login, Option<String>) {
+        assert!(start.starts_with(&format!("{}login?", self.home_uri)), "{start}");
+        let asked = super::query(start);
+        assert_eq!(asked("iss").as_deref(), Some(self.line.issuer), "{start}");
+        let login = self.begin(mark);
+        let login = match asked("login_hint") {
+            Some(hint) => login.with("login_hint", &hint),
+            None => login,
+        };
+        (login, asked("target_link_uri"))
+    }
+
     /// The code that came back to the redirect URI, after `state` and `iss` were checked.
     pub(crate) fn code(&self, login: &Login, location: &str) -> String {
         let back = self.answer(login, location);

@@ -8,7 +8,7 @@ use enishi::{
 };
 use enishi_world::{
     ACCOUNT, OTHER_ACCOUNT, ShopOutcome, World,
-    line_simulator::{NewUser, UserId, sign},
+    line_simulator::{AutoLogin, NewUser, UserId, sign},
     request,
 };
 use http::{HeaderValue, Method, header};
@@ -144,6 +144,23 @@ impl Stage {
         let url = format!("{}{path}", shop.line.issuer);
         let reply = self.world.answer(keyed(method, &url, &shop.api_key, body, headers));
         (reply.status.as_u16(), json_body(&reply))
+    }
+
+    /// Makes an auto-login link of a shop's; its answer.
+    pub(crate) fn auto_login_link(&self, shop: &Shop, target: &str, with: &Value) -> Value {
+        let mut body = json!({ "client_id": shop.client_id, "target": target });
+        for (name, value) in with.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let holder = if shop.line == self.shop.line { &self.shop } else { shop };
+        let (status, made) = self.api(holder, Method::POST, "/v1/auto-login-links", Some(&body));
+        assert_eq!(status, 201, "{made}");
+        made
+    }
+
+    /// Somebody on whose phone auto-login does this.
+    pub(crate) fn person_with(&self, name: &str, auto_login: AutoLogin) -> UserId {
+        self.world.line().add_user(NewUser { name: name.to_owned(), auto_login, ..NewUser::default() })
     }
 
     /// Somebody with LINE on the phone.

@@ -1,0 +1,222 @@
+//! `/v1/auto-login-links`: links are made, listed, changed and revoked.
+
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{
+    carried::{Carried, MAX_ADDRESS, address},
+    wanted::{Wanted, refused},
+};
+use crate::{
+    config::{Account, Site},
+    id::AutoLoginLinkId,
+    platform::{Context, Platform},
+    store::{
+        CacheKey,
+        auto_login_link::{self, Kind, Row},
+    },
+    time::UnixMillis,
+    web::{ApiError, Reply, Request, form::Form},
+};
+
+/// Links that one call lists, at most and where nothing is said.
+const MAX_LISTED: i64 = 100;
+
+/// `POST /v1/auto-login-links`: 201 with the link and its address. A sealed one has a row too, so that reports name it.
+pub async fn post<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let wanted: Wanted = request.json()?;
+    let now = cx.platform.now();
+    let account = known_client(cx, site, &wanted).await?;
+    wanted.check()?;
+    let mut row = Row {
+        id: AutoLoginLinkId::from_random(cx.platform.random()),
+        kind: wanted.kind,
+        target: wanted.page(&account)?,
+        context: wanted.context_json(),
+        expires_at: wanted.end(now)?,
+        client_id: wanted.client_id,
+        label: wanted.label,
+        campaign: wanted.campaign,
+        sealed: None,
+        created_at: now,
+        revoked_at: None,
+        version: 1,
+    };
+    if row.kind == Kind::Sealed {
+        let sealed = Carried::of(&account.id, &row).seal(&cx.settings.keys, cx.platform.random());
+        let length = address(&site.issuer, &sealed).len();
+        if length > MAX_ADDRESS {
+            return Err(refused(format!(
+                "the sealed link would have {length} characters, and LINE takes {MAX_ADDRESS}; make it stored"
+            )));
+        }
+        row.sealed = Some(sealed);
+    }
+    cx.platform.one(&account.database, auto_login_link::insert(&account.id, &row)).await?;
+    let location = format!("/v1/auto-login-links/{}", row.id);
+    Ok(Reply::json(StatusCode::CREATED, &shown(site, &row)).with(header::LOCATION, location))
+}
+
+/// The account whose configuration knows the client and takes the page: that in memory, or else the newest.
+async fn known_client<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    wanted: &Wanted,
+) -> Result<std::rc::Rc<Account>, ApiError> {
+    if wanted.page(&site.account).is_ok() {
+        return Ok(std::rc::Rc::clone(&site.account));
+    }
+    Ok(site.afresh(cx).await?.account)
+}
+
+/// `GET /v1/auto-login-links`: the newest first; `next` is the `after` of the following page.
+pub async fn list<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let form = Form::parse(request.query.as_bytes()).map_err(|e| refused(e.to_string()))?;
+    let after = form.value("after").map(AutoLoginLinkId::parse).transpose()?;
+    let limit = match form.value("limit").map(str::parse::<i64>) {
+        None => MAX_LISTED,
+        Some(Ok(limit)) if (1..=MAX_LISTED).contains(&limit) => limit,
+        Some(_) => return Err(refused("limit must be 1 to 100")),
+    };
+    let account = &site.account;
+    let page = auto_login_link::page(&account.id, form.value("client_id"), after.as_ref(), limit + 1);
+    let mut rows: Vec<Row> = cx.platform.rows(&account.database, page).await?;
+    let has_more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    let next = rows.last().filter(|_| has_more).map(|row| row.id.clone());
+    let links: Vec<Value> = rows.iter().map(|row| shown(site, row)).collect();
+    Ok(Reply::json(StatusCode::OK, &json!({ "links": links, "next": next })))
+}
+
+/// `GET /v1/auto-login-links/{id}`.
+pub async fn show<P: Platform>(cx: Context<'_, P>, site: &Site, id: &str) -> Result<Reply, ApiError> {
+    let row = find(cx, site, id).await?;
+    Ok(Reply::json(StatusCode::OK, &shown(site, &row)))
+}
+
+/// `PATCH /v1/auto-login-links/{id}`: a JSON merge patch (RFC 7396) of `target`, `label`, `campaign`, `context` and the
+/// end of a stored link.
+pub async fn patch<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+    id: &str,
+) -> Result<Reply, ApiError> {
+    let patch: Value = request.json()?;
+    let fields = patch.as_object().ok_or_else(|| refused("the body is a JSON object"))?;
+    let mut row = find(cx, site, id).await?;
+    changeable(&row)?;
+    let mut merged = json!({
+        "client_id": row.client_id, "target": row.target, "label": row.label, "campaign": row.campaign,
+        "context": serde_json::from_str::<Value>(&row.context).unwrap_or_default(),
+    });
+    let ends = ["expires_at", "expires_in"].iter().any(|name| fields.contains_key(*name));
+    if fields.keys().any(|name| ["client_id", "type", "id", "url"].contains(&name.as_str())) {
+        return Err(refused("client_id, type, id and url stay as they are; make another link"));
+    }
+    merge(&mut merged, &patch);
+    let wanted: Wanted =
+        serde_json::from_value(merged).map_err(|e| refused(format!("the link that this would make: {e}")))?;
+    let account = known_client(cx, site, &wanted).await?;
+    wanted.check()?;
+    row.target = wanted.page(&account)?;
+    row.context = wanted.context_json();
+    if ends {
+        row.expires_at = wanted.end(cx.platform.now())?;
+    }
+    (row.label, row.campaign) = (wanted.label, wanted.campaign);
+    let written = cx.platform.one(&account.database, auto_login_link::update(&account.id, &row)).await?;
+    if written.changes == 0 {
+        return Err(ApiError::conflict(
+            "changed_meanwhile",
+            "somebody else changed this link; send it again",
+        ));
+    }
+    forget(cx, &account, &row.id).await;
+    Ok(Reply::json(StatusCode::OK, &shown(site, &row)))
+}
+
+/// `DELETE /v1/auto-login-links/{id}` revokes a stored link; its row stays, so that reports name it.
+pub async fn delete<P: Platform>(cx: Context<'_, P>, site: &Site, id: &str) -> Result<Reply, ApiError> {
+    let account = &site.account;
+    let row = find(cx, site, id).await?;
+    if row.kind == Kind::Sealed {
+        return changeable(&row).map(|()| Reply::new(StatusCode::NO_CONTENT));
+    }
+    let revoke = auto_login_link::revoke(&account.id, &row.id, cx.platform.now());
+    cx.platform.one(&account.database, revoke).await?;
+    forget(cx, account, &row.id).await;
+    Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+async fn find<P: Platform>(cx: Context<'_, P>, site: &Site, id: &str) -> Result<Row, ApiError> {
+    let unknown = || ApiError::not_found("the auto-login link");
+    let id = AutoLoginLinkId::parse(id).map_err(|_| unknown())?;
+    let account = &site.account;
+    let row: Option<Row> =
+        cx.platform.one(&account.database, auto_login_link::select(&account.id, &id)).await?.first()?;
+    row.ok_or_else(unknown)
+}
+
+/// A sealed link stands in messages as it is; a revoked one stays revoked.
+fn changeable(row: &Row) -> Result<(), ApiError> {
+    match (row.kind, row.revoked_at) {
+        (Kind::Sealed, _) => Err(ApiError::conflict(
+            "sealed_link",
+            "a sealed link can be neither changed nor revoked; it ends at expires_at",
+        )),
+        (Kind::Stored, Some(_)) => {
+            Err(ApiError::conflict("revoked_link", "this link was revoked; make another"))
+        }
+        (Kind::Stored, None) => Ok(()),
+    }
+}
+
+/// KV forgets the link; where it cannot be told, its copy ends by itself within minutes.
+async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, id: &AutoLoginLinkId) {
+    let key = CacheKey::AutoLoginLink(account.id.clone(), id.clone());
+    if let Err(error) = cx.platform.forget(&key).await {
+        cx.log_failure("auto_login_link_cache", &error);
+    }
+}
+
+/// JSON merge patch (RFC 7396 section 2), on objects.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Some(fields), Some(changes)) = (target.as_object_mut(), patch.as_object()) else { return };
+    for (name, change) in changes {
+        match (fields.get_mut(name), change) {
+            (_, Value::Null) => _ = fields.remove(name),
+            (Some(Value::Object(_)), Value::Object(_)) => {
+                if let Some(inner) = fields.get_mut(name) {
+                    merge(inner, change);
+                }
+            }
+            _ => _ = fields.insert(name.clone(), change.clone()),
+        }
+    }
+}
+
+fn shown(site: &Site, row: &Row) -> Value {
+    let link = row.sealed.as_deref().unwrap_or(row.id.as_str());
+    json!({
+        "id": row.id,
+        "url": address(&site.issuer, link),
+        "type": row.kind,
+        "client_id": row.client_id,
+        "target": row.target,
+        "context": serde_json::from_str::<Value>(&row.context).unwrap_or_default(),
+        "label": row.label,
+        "campaign": row.campaign,
+        "created_at": row.created_at.rfc3339(),
+        "expires_at": row.expires_at.map(UnixMillis::rfc3339),
+        "revoked_at": row.revoked_at.map(UnixMillis::rfc3339),
+    })
+}

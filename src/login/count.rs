@@ -1,0 +1,145 @@
+//! What is counted of logins, by day, storefront, link and kind of browser. One attempt counts once: the winner's claim
+//! carries the count of a login that completes or fails at LINE; a callback that claims nothing leaves a mark of its own,
+//! so that its reload counts for nothing. A counter that fails never fails the page.
+
+use super::{attempt::Attempt, finish::Failure, state::State, way_back::WayBack};
+use crate::{
+    config::Site,
+    line::{
+        IdToken,
+        login::{Callback, LoginError},
+    },
+    platform::{Context, Platform},
+    secret::Digest,
+    store::{
+        Statement,
+        tally::{self, Outcome},
+    },
+    time::UnixMillis,
+    web::{
+        Request,
+        browser::{Browser, is_preview},
+        cookie,
+    },
+};
+
+/// In front of the mark of a callback that claimed no attempt; no attempt's id begins with it.
+const MARK: char = '~';
+
+/// The count of a login that did not complete.
+pub(super) struct Count<'a, P> {
+    cx: Context<'a, P>,
+    site: &'a Site,
+    request: &'a Request,
+    unverified_state: &'a str,
+}
+
+impl<'a, P: Platform> Count<'a, P> {
+    pub(super) fn of(
+        cx: Context<'a, P>,
+        site: &'a Site,
+        request: &'a Request,
+        unverified_state: &'a str,
+    ) -> Self {
+        Self { cx, site, request, unverified_state }
+    }
+
+    /// The statements that count a failure for this reason, in the batch of whoever claimed the attempt.
+    pub(super) fn failed(&self, reason: &'static str) -> Vec<Statement> {
+        self.counts(self.kind(), reason).into_iter().map(|count| count(false)).collect()
+    }
+
+    /// Counts a callback that claimed no attempt, once however often it comes; hands the failure on.
+    pub(super) async fn unclaimed(&self, callback: &Callback, failure: Failure) -> Failure {
+        let (outcome, reason) = match &failure {
+            Failure::Ours(_) => return failure,
+            Failure::Client(_, _, reason) if callback.result == Err(LoginError::AccessDenied) => {
+                (Outcome::Cancelled, *reason)
+            }
+            Failure::Retry(reason) | Failure::Client(_, _, reason) => (self.kind(), *reason),
+        };
+        if callback.result == Err(LoginError::Missing) || is_preview(self.request) {
+            return failure;
+        }
+        let reason = if outcome == Outcome::Cancelled { "" } else { reason };
+        let claim = self.claim(callback);
+        let counts = self.counts(outcome, reason).into_iter().map(|count| count(true));
+        let statements = [claim].into_iter().chain(counts).collect();
+        if let Err(error) = self.cx.platform.batch(&self.site.account.database, statements).await {
+            self.cx.log_failure("login_count", &error);
+        }
+        failure
+    }
+
+    /// The mark of this callback: of the attempt that its state names, else of what LINE sent.
+    fn claim(&self, callback: &Callback) -> Statement {
+        let state = State::open(&self.cx.settings.keys, &self.site.account.id, self.unverified_state);
+        let mark = if let Ok(state) = state {
+            format!("{MARK}{}", state.attempt)
+        } else {
+            let code = callback.result.as_deref().unwrap_or_default();
+            let sent = format!("{}\n{code}", self.unverified_state);
+            format!("{MARK}{}", Digest::of(sent.as_bytes()).as_str())
+        };
+        Statement::new(
+            "INSERT INTO login_attempts (account, attempt, claimed_at, failed) VALUES (?1, ?2, ?3, 'counted') \
+             ON CONFLICT (account, attempt) DO NOTHING",
+        )
+        .bind(&self.site.account.id)
+        .bind(mark)
+        .bind(self.cx.platform.now())
+    }
+
+    /// Whether it is auto-login that failed, or the login after it.
+    fn kind(&self) -> Outcome {
+        let retried = cookie::value(self.request, cookie::NO_AUTO_LOGIN).is_some();
+        if retried { Outcome::RetryFailed } else { Outcome::Failed }
+    }
+
+    /// The counts, each to be made if the statement before it changed a row, or in any case.
+    fn counts(&self, outcome: Outcome, reason: &'static str) -> Vec<impl FnOnce(bool) -> Statement> {
+        let way = WayBack::find(self.cx, self.site, self.request, Some(self.unverified_state));
+        let lost = (outcome != Outcome::Cancelled && way.target_is_lost).then_some((Outcome::TargetLost, ""));
+        let (site, at) = (self.site, self.cx.platform.now());
+        let browser = Browser::of(self.request);
+        let counts = [(outcome, reason)].into_iter().chain(lost).map(move |(outcome, reason)| {
+            let (client, link) = (way.client.clone(), way.via.clone());
+            move |if_changed: bool| {
+                let account = &site.account.id;
+                let login =
+                    tally::Login { account, client: client.as_ref(), link: link.as_ref(), browser, at };
+                if if_changed {
+                    login.count_if_changed(outcome, reason)
+                } else {
+                    login.count(outcome, reason)
+                }
+            }
+        });
+        counts.collect()
+    }
+}
+
+/// The count of a login that completed: LINE says how it authenticated.
+pub(super) fn logged_in(
+    site: &Site,
+    request: &Request,
+    attempt: &Attempt,
+    token: &IdToken,
+    at: UnixMillis,
+) -> Vec<Statement> {
+    let outcome = if attempt.manner.auto_login_off {
+        Outcome::RetriedOk
+    } else if token.amr.iter().any(|method| method == "lineautologin") {
+        Outcome::AutoLogin
+    } else {
+        Outcome::Asked
+    };
+    let login = tally::Login {
+        account: &site.account.id,
+        client: Some(&attempt.request.client_id),
+        link: attempt.manner.via.as_ref(),
+        browser: Browser::of(request),
+        at,
+    };
+    vec![login.count(outcome, "")]
+}
