@@ -66,6 +66,7 @@ CREATE TABLE tombstones (
   erased_at INTEGER NOT NULL,
   PRIMARY KEY (account, digest)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_by_age ON tombstones (account, erased_at);
 
 CREATE INDEX chat_messages_by_line_user ON chat_messages (account, line_user, sent_at);
 

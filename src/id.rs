@@ -95,6 +95,9 @@ text_id!(
 text_id!(
     /// One message to one segment: a UUID, the namespace of its retry keys.
     SendId, "send", "a UUID", |t| Uuid::try_parse(t).is_ok());
+text_id!(
+    /// What is brought over from another system, in parts.
+    ImportId, "import", "the id that POST /v1/imports answered", |t| token_like(t, 64));
 
 /// Ids that we draw: 192 random bits.
 macro_rules! drawn {
@@ -109,7 +112,7 @@ macro_rules! drawn {
     )+};
 }
 
-drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, SessionId, Subject);
+drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, ImportId, SessionId, Subject);
 
 impl SendId {
     /// Draws a new send id: a version 4 UUID (RFC 9562 section 5.4).

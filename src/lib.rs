@@ -7,7 +7,7 @@
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only
 //! app        the hall: picks a room for each request, job and tick
 //! rooms      login  provider  go  webhook  link  friend  member  segment  send  outbound
-//!            account  client  signing_keys  webhook_endpoint  report
+//!            import  export  account  client  signing_keys  webhook_endpoint  report
 //! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
 //! languages  line  oauth  rule  web
@@ -34,9 +34,11 @@ pub mod config;
 mod dead_letters;
 #[cfg(target_arch = "wasm32")]
 mod edge;
+mod export;
 mod friend;
 mod go;
 pub mod id;
+mod import;
 pub mod line;
 mod line_keys;
 mod link;

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     account, client,
     config::{self, Site, is_local},
-    friend, go, link, login, member,
+    export, friend, go, import, link, login, member,
     platform::{Context, Database, Platform, PlatformError},
     provider::{self, Step},
     report, segment, send, signing_keys,
@@ -186,6 +186,13 @@ async fn api<P: Platform>(
         (Endpoint::SegmentsCount, _) => segment::count(cx, account, request).await,
         (Endpoint::Sends, _) => send::create(cx, account, request).await,
         (Endpoint::Send, _) => send::show(cx, account, &route.id).await,
+        (Endpoint::Imports, &Method::POST) => import::create(cx, account, request).await,
+        (Endpoint::Imports, _) => import::list(cx, account, request).await,
+        (Endpoint::Import, _) => import::show(cx, account, request, &route.id).await,
+        (Endpoint::ImportPart, _) => import::put_part(cx, account, request, &route.id, &route.part).await,
+        (Endpoint::ImportFinish, _) => import::finish(cx, account, request, &route.id).await,
+        (Endpoint::Exports, _) => Ok(export::list(&site)),
+        (Endpoint::Export, _) => export::page(cx, &site, request, &route.id).await,
         _ => Err(ApiError::not_found("the path")),
     }
 }

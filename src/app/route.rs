@@ -52,6 +52,12 @@ pub(super) enum Endpoint {
     SegmentsCount,
     Sends,
     Send,
+    Imports,
+    Import,
+    ImportPart,
+    ImportFinish,
+    Exports,
+    Export,
 }
 
 impl Endpoint {
@@ -112,6 +118,12 @@ const ROUTES: &[(&str, Endpoint, &[Method])] = &[
     ("/v1/segments/count", Endpoint::SegmentsCount, &[Method::POST]),
     ("/v1/sends", Endpoint::Sends, &[Method::POST]),
     ("/v1/sends/{id}", Endpoint::Send, &[Method::GET]),
+    ("/v1/imports", Endpoint::Imports, &[Method::GET, Method::POST]),
+    ("/v1/imports/{id}", Endpoint::Import, &[Method::GET]),
+    ("/v1/imports/{id}/parts/{part}", Endpoint::ImportPart, &[Method::PUT]),
+    ("/v1/imports/{id}/finish", Endpoint::ImportFinish, &[Method::POST]),
+    ("/v1/exports", Endpoint::Exports, &[Method::GET]),
+    ("/v1/exports/{id}", Endpoint::Export, &[Method::GET]),
 ];
 
 /// A path that exists, with the ids in it, if it has any.
@@ -121,6 +133,7 @@ pub(super) struct Route {
     methods: &'static [Method],
     pub(super) id: String,
     pub(super) secret: String,
+    pub(super) part: String,
 }
 
 impl Route {
@@ -137,8 +150,8 @@ impl Route {
         let found = router.at(path).ok()?;
         let (pattern, endpoint, methods) = ROUTES.get(*found.value)?;
         let named = |name| percent_decoded(found.params.get(name).unwrap_or_default());
-        let (id, secret) = (named("id")?, named("secret")?);
-        Some(Self { pattern, endpoint: *endpoint, methods, id, secret })
+        let (id, secret, part) = (named("id")?, named("secret")?, named("part")?);
+        Some(Self { pattern, endpoint: *endpoint, methods, id, secret, part })
     }
 
     pub(super) fn takes(&self, method: &Method) -> bool {
@@ -171,7 +184,7 @@ mod tests {
     #[test]
     fn every_route_is_found_by_its_own_path() {
         for (pattern, endpoint, _) in ROUTES {
-            let path = pattern.replace("{id}", "a%20b").replace("{secret}", "c");
+            let path = pattern.replace("{id}", "a%20b").replace("{secret}", "c").replace("{part}", "1");
             let route = Route::find(&path).unwrap();
             assert_eq!(route.endpoint, *endpoint);
             assert_eq!(route.id, if pattern.contains("{id}") { "a b" } else { "" });

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     id::{
-        AccountId, AttemptId, AutoLoginLinkId, BotUserId, ClientId, LineUserId, MalformedId, MemberId,
-        SendId, SessionId, Subject,
+        AccountId, AttemptId, AutoLoginLinkId, BotUserId, ClientId, ImportId, LineUserId, MalformedId,
+        MemberId, SendId, SessionId, Subject,
     },
     secret::Digest,
     time::UnixMillis,
@@ -126,6 +126,7 @@ bindable!(
     BotUserId,
     ClientId,
     Digest,
+    ImportId,
     LineUserId,
     MemberId,
     SendId,

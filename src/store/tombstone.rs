@@ -51,6 +51,21 @@ pub fn set(account: &AccountId, digests: &[Digest], now: UnixMillis) -> Statemen
     .bind(now)
 }
 
+/// One tombstone of the account, if it has any, as `digest`.
+#[must_use]
+pub fn any(account: &AccountId) -> Statement {
+    Statement::new("SELECT digest FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at > 0 LIMIT 1")
+        .bind(account)
+}
+
+/// SQL: that nobody of the account `?1` was erased at this time or later.
+#[must_use]
+pub fn nobody_since(at: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at >= {at})"
+    )
+}
+
 /// Which of these digests are tombstones, as `digest`.
 #[must_use]
 pub fn known(account: &AccountId, digests: &[Digest]) -> Statement {

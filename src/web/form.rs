@@ -3,7 +3,7 @@
 use http::header;
 use url::Url;
 
-use super::Request;
+use super::{ApiError, Request};
 
 /// Parameters that are read; no request of the protocols comes near it.
 const MAX_FIELDS: usize = 100;
@@ -21,6 +21,12 @@ pub enum FormError {
     /// The body is not a form.
     #[error("the body must be application/x-www-form-urlencoded")]
     NotAForm,
+}
+
+impl From<FormError> for ApiError {
+    fn from(error: FormError) -> Self {
+        Self::invalid_request(error.to_string())
+    }
 }
 
 impl Form {
@@ -64,6 +70,14 @@ impl Form {
     pub fn value(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// `limit`: how many rows of a list are asked for.
+    pub fn limit(&self, usual: i64, most: i64) -> Result<i64, ApiError> {
+        let limit = self.value("limit").map_or(Some(usual), |text| text.parse().ok());
+        limit
+            .filter(|limit| (1..=most).contains(limit))
+            .ok_or_else(|| ApiError::invalid_request(format!("limit is a number from 1 to {most}")))
     }
 }
 

@@ -5,6 +5,7 @@ use enishi_world::{ACCOUNT, Calls, request};
 use http::{HeaderValue, Method, header};
 use serde_json::json;
 
+use crate::import::{part, user};
 use crate::support::{Consent, Stage};
 
 /// The calls that one request makes; the answer has this status.
@@ -190,4 +191,50 @@ fn a_login_that_fails_costs_one_batch_more_than_it_says() {
     assert_eq!(batches(cost(&stage, press, 302)), 0);
     let checked = browser.go(&failed.button().unwrap()).location.unwrap();
     assert_eq!(batches(cost(&stage, browser.request(&checked), 302)), 1);
+}
+
+/// A part of 1 MB: 20,000 lines of 50 bytes, a hundred of which contradict others.
+fn part_of_an_import(stage: &Stage) -> Request {
+    let (_, import) = stage.api(&stage.shop, Method::POST, "/v1/imports", Some(&json!({})));
+    let csv: String = (0..20_000)
+        .map(|at| format!("member-{:07},{}\r\n", if at < 100 { 0 } else { at }, user(at)))
+        .collect();
+    assert_eq!(csv.len(), 1_000_000);
+    part(stage, import["id"].as_str().unwrap(), 1, csv)
+}
+
+#[test]
+fn a_part_of_an_import_is_a_look_and_one_batch_of_few_statements_however_many_lines() {
+    let stage = Stage::new(1);
+    let part = part_of_an_import(&stage);
+    for _ in 0..2 {
+        let calls = cost(&stage, part.clone(), 200);
+        assert_eq!(batches(calls), 2);
+        assert!(calls.statements <= 10, "{}", calls.statements);
+    }
+    assert_eq!(stage.count("links"), 19_901);
+    assert_eq!(stage.count("line_users"), 19_901);
+}
+
+#[test]
+fn showing_and_finishing_an_import_and_a_page_of_an_export_are_one_batch() {
+    let stage = Stage::new(1);
+    let part = part_of_an_import(&stage);
+    let import = part.path.strip_suffix("/parts/1").unwrap().to_owned();
+    assert_eq!(stage.world.answer(part.clone()).status, 200);
+    for (method, path, body, status) in [
+        (Method::GET, import.clone(), "", 200),
+        (Method::POST, format!("{import}/finish"), "{\"parts\":1}", 200),
+        (Method::GET, "/v1/imports".to_owned(), "", 200),
+        (Method::POST, "/v1/imports".to_owned(), "", 201),
+        (Method::GET, "/v1/exports/links".to_owned(), "", 200),
+        (Method::GET, "/v1/exports/received".to_owned(), "", 200),
+    ] {
+        let asked = Request { method, path, body: Some(body.as_bytes().to_vec()), ..part.clone() };
+        let calls = cost(&stage, asked, status);
+        assert_eq!(batches(calls), 1);
+        assert!(calls.statements <= 3);
+    }
+    let listed = Request { method: Method::GET, path: "/v1/exports".to_owned(), ..part };
+    assert!(cost(&stage, listed, 200).touched_no_store());
 }

@@ -5,7 +5,7 @@ use enishi_world::{ACCOUNT, Fault, Point, ShopOutcome};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Consent, Stage, webhook};
+use crate::support::{Browser, Consent, Stage, json_body, webhook};
 
 /// Everything that is stored anywhere, as text by place.
 fn everything(stage: &Stage) -> Vec<(String, String)> {
@@ -341,4 +341,43 @@ fn a_long_export_is_whole() {
     let texts: std::collections::HashSet<_> =
         all["chat_messages"].as_array().unwrap().iter().map(|one| one["text"].to_string()).collect();
     assert_eq!((texts.len(), all["chat_messages"].as_array().unwrap().len()), (4_500, 4_500));
+}
+
+/// A part of an import with this line.
+fn imported(stage: &Stage, line: &str) -> enishi::web::Request {
+    let (status, import) = stage.api(&stage.shop, Method::POST, "/v1/imports", Some(&json!({})));
+    assert_eq!(status, 201, "{import}");
+    let path = format!("/v1/imports/{}/parts/1", import["id"].as_str().unwrap());
+    let mut part = stage.shop.api_request(Method::PUT, &path, None);
+    part.headers.insert("content-type", http::HeaderValue::from_static("text/csv"));
+    part.body = Some(line.as_bytes().to_vec());
+    part
+}
+
+#[test]
+fn no_import_brings_either_side_of_an_erased_person_back() {
+    let stage = Stage::new(1);
+    let user = stage.member(MEMBER, "gold");
+    let other = stage.friend("他人");
+    assert_eq!(erase(&stage, MEMBER), 204);
+    stage.world.advance(SECOND);
+    let lines = format!("{MEMBER},{other}\nm-9,{user}\nm-10,{other}\n");
+    let answer = json_body(&stage.world.answer(imported(&stage, &lines)));
+    assert_eq!((&answer["linked"], &answer["reasons"]), (&json!(1), &json!({ "erased": 2 })), "{answer}");
+    assert_eq!(found(&stage, &[&user, MEMBER]), []);
+}
+
+#[test]
+fn an_import_and_an_erasure_at_the_same_moment_leave_nobody_behind() {
+    for seed in 1..30 {
+        let stage = Stage::new(seed);
+        let user = stage.member(MEMBER, "gold");
+        let part = imported(&stage, &format!("{MEMBER},{user}\nm-2,{user}\n"));
+        let gone = stage.shop.api_request(Method::DELETE, &format!("/v1/members/{MEMBER}"), None);
+        let replies = stage.world.together([part, gone].map(|request| stage.world.serve(request)));
+        let statuses: Vec<u16> = replies.into_iter().map(|reply| reply.unwrap().status.as_u16()).collect();
+        assert!([200, 409].contains(&statuses[0]) && statuses[1] == 204, "seed {seed}: {statuses:?}");
+        stage.world.run_queues();
+        assert_eq!(found(&stage, &[&user, MEMBER]), [], "seed {seed}");
+    }
 }

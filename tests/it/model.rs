@@ -32,7 +32,7 @@ struct Reference {
     history: Vec<(String, String, &'static str)>,
     /// Members of whom the shop said something.
     members: BTreeSet<String>,
-    /// Members who were erased and are not there again.
+    /// Members and LINE users who were erased: no import brings them back, even if they came themselves.
     erased: BTreeSet<String>,
     /// Live sessions, by LINE user.
     sessions: BTreeMap<String, u64>,
@@ -79,6 +79,7 @@ impl Reference {
             return if self.erased.contains(member) { 204 } else { 404 };
         }
         self.erased.insert(member.to_owned());
+        self.erased.extend(user.clone());
         self.history.retain(|(of_user, of_member, _)| of_member != member && Some(of_user) != user.as_ref());
         if let Some(user) = user {
             self.links.remove(&user);
@@ -128,6 +129,7 @@ impl<'a> Run<'a> {
             50..54 => self.chat_flow(),
             54..60 => self.erase(),
             60..66 => self.put_member(),
+            66..72 => self.import(),
             _ => self.look_up(),
         };
         *self.done.entry(name).or_default() += 1;
@@ -237,6 +239,42 @@ impl<'a> Run<'a> {
         assert_eq!(self.api(Method::PUT, &format!("/v1/members/{member}"), Some(&body)).0, 200);
         self.should.members.insert(member);
         "members"
+    }
+
+    /// A file of a few lines, some of which contradict others.
+    fn import(&mut self) -> &'static str {
+        let lines: Vec<(String, String)> =
+            (0..1 + self.stage.world.below(5)).map(|_| (self.member(), self.someone())).collect();
+        let csv: String = lines.iter().map(|(member, user)| format!("{member},{user}\n")).collect();
+        let (status, import) = self.api(Method::POST, "/v1/imports", Some(&json!({})));
+        assert_eq!(status, 201, "seed {}: {import}", self.seed);
+        let path = format!("/v1/imports/{}/parts/1", import["id"].as_str().unwrap());
+        let mut part = self.stage.shop.api_request(Method::PUT, &path, None);
+        part.headers.insert("content-type", http::HeaderValue::from_static("text/csv"));
+        part.body = Some(csv.into_bytes());
+        let answer = json_body(&self.stage.world.answer(part));
+        let mut made = Vec::new();
+        let mut erased = 0;
+        for (member, user) in lines {
+            if self.should.erased.contains(&member) || self.should.erased.contains(&user) {
+                erased += 1;
+            } else if !self.should.links.contains_key(&user) && self.should.line_user_of(&member).is_none() {
+                self.should.links.insert(user.clone(), member);
+                made.push(user);
+            }
+        }
+        assert_eq!(answer["linked"], json!(made.len()), "seed {}: {answer}", self.seed);
+        assert_eq!(
+            answer["reasons"]["erased"].as_u64().unwrap_or_default(),
+            erased,
+            "seed {}: {answer}",
+            self.seed
+        );
+        for user in made {
+            let sub = self.stage.subject(&user);
+            self.meets(&user, &sub);
+        }
+        "imports"
     }
 
     fn look_up(&mut self) -> &'static str {

@@ -57,6 +57,12 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/segments/count", "POST"),
     ("/v1/sends", "POST"),
     ("/v1/sends/x", "GET, HEAD"),
+    ("/v1/imports", "GET, POST, HEAD"),
+    ("/v1/imports/x", "GET, HEAD"),
+    ("/v1/imports/x/parts/1", "PUT"),
+    ("/v1/imports/x/finish", "POST"),
+    ("/v1/exports", "GET, HEAD"),
+    ("/v1/exports/links", "GET, HEAD"),
 ];
 
 const METHODS: [&str; 14] = [

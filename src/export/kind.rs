@@ -1,0 +1,243 @@
+//! What can be exported: a line for each kind of row. Another table is another entry.
+//!
+//! The key is one that a row keeps as long as it is there, and an index leads by it. Row ids of ours are never shown: a LINE
+//! user is `sub` and `line_user_id`.
+
+use serde_json::Value;
+
+use crate::store;
+
+/// A column of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Key {
+    /// Text.
+    Text(&'static str),
+    /// A whole number.
+    Number(&'static str),
+}
+
+impl Key {
+    pub(super) fn column(&self) -> &'static str {
+        match self {
+            Self::Text(column) | Self::Number(column) => column,
+        }
+    }
+
+    /// What comes before every value.
+    pub(super) fn least(self) -> store::Value {
+        match self {
+            Self::Text(_) => "".into(),
+            Self::Number(_) => (-1).into(),
+        }
+    }
+
+    /// A value of a place, if it is of this kind.
+    pub(super) fn read(self, value: &Value) -> Option<store::Value> {
+        match self {
+            Self::Text(_) => value.as_str().map(Into::into),
+            Self::Number(_) => value
+                .as_i64()
+                .filter(|number| (-store::MAX_INTEGER..=store::MAX_INTEGER).contains(number))
+                .map(Into::into),
+        }
+    }
+}
+
+/// One kind of rows.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// Its name in the path.
+    pub(super) name: &'static str,
+    /// What it is, for whoever asks what there is.
+    pub(super) description: &'static str,
+    /// The arguments of `json_object`.
+    pub(super) row: &'static str,
+    /// The tables, as `FROM …`.
+    pub(super) from: &'static str,
+    /// The column that holds the account.
+    pub(super) account: &'static str,
+    /// The key.
+    pub(super) key: &'static [Key],
+    /// Whether it lies in the database that holds the accounts, whichever holds the account's other rows.
+    pub(super) is_in_default: bool,
+}
+
+/// A time in milliseconds as the API writes it, null where there is none.
+macro_rules! time {
+    ($column:literal) => {
+        concat!("strftime('%Y-%m-%dT%H:%M:%fZ', ", $column, " / 1000.0, 'unixepoch')")
+    };
+}
+
+/// A stored 1, 0 or null as JSON's `true`, `false` or `null`.
+macro_rules! truth {
+    ($column:literal) => {
+        concat!("json(CASE ", $column, " WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)")
+    };
+}
+
+/// Stored JSON, or null.
+macro_rules! stored {
+    ($column:literal) => {
+        concat!("json(coalesce(", $column, ", 'null'))")
+    };
+}
+
+/// Everything that can be exported.
+pub(super) const KINDS: &[Kind] = &[
+    Kind {
+        name: "links",
+        description: "ID links: which member is which LINE user, since when, and the consent; by member_id",
+        row: concat!(
+            "'member_id', l.member_id, 'sub', u.subject, 'line_user_id', u.line_user_id, 'link_id', l.link_id, ",
+            "'linked_at', ",
+            time!("l.linked_at"),
+            ", 'consent', ",
+            stored!("l.consent")
+        ),
+        from: "FROM links l INDEXED BY links_by_member JOIN line_users u ON u.id = l.line_user",
+        account: "l.account",
+        key: &[Key::Text("l.member_id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "link-history",
+        description: "ID links that ended: when, and by what; by link_id",
+        row: concat!(
+            "'link_id', h.link_id, 'member_id', h.member_id, 'sub', u.subject, 'line_user_id', u.line_user_id, ",
+            "'linked_at', ",
+            time!("h.linked_at"),
+            ", 'ended_at', ",
+            time!("h.ended_at"),
+            ", 'ended_by', h.ended_by, 'consent', ",
+            stored!("h.consent")
+        ),
+        from: "FROM link_history h LEFT JOIN line_users u ON u.id = h.line_user",
+        account: "h.account",
+        key: &[Key::Text("h.link_id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "line-users",
+        description: "LINE users: what LINE showed of them, and whether they are friends; by sub",
+        row: concat!(
+            "'sub', u.subject, 'line_user_id', u.line_user_id, 'name', u.name, 'picture', u.picture, ",
+            "'email', u.email, 'email_verified_at', ",
+            time!("u.email_verified_at"),
+            ", 'friend', ",
+            truth!("u.friend"),
+            ", 'friend_since', ",
+            time!("u.friend_since"),
+            ", 'created_at', ",
+            time!("u.created_at")
+        ),
+        from: "FROM line_users u INDEXED BY line_users_by_subject",
+        account: "u.account",
+        key: &[Key::Text("u.subject")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "members",
+        description: "the shop's members; by member_id",
+        row: concat!(
+            "'member_id', m.member_id, 'created_at', ",
+            time!("m.created_at"),
+            ", 'updated_at', ",
+            time!("m.updated_at")
+        ),
+        from: "FROM members m",
+        account: "m.account",
+        key: &[Key::Text("m.member_id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "attributes",
+        description: "attributes of members, one a line; by member_id and name",
+        row: concat!(
+            "'member_id', a.member_id, 'name', a.name, 'value', ",
+            // A number that is whole is written as one, though it may be stored as a REAL.
+            "json(CASE WHEN a.kind = 'boolean' THEN CASE a.value WHEN 1 THEN 'true' ELSE 'false' END ",
+            "WHEN a.kind = 'number' AND a.value = CAST(a.value AS INTEGER) THEN CAST(a.value AS INTEGER) ",
+            "ELSE json_quote(a.value) END), ",
+            "'updated_at', ",
+            time!("a.updated_at")
+        ),
+        from: "FROM attributes a",
+        account: "a.account",
+        key: &[Key::Text("a.member_id"), Key::Text("a.name")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "chat-messages",
+        description: "what customers wrote to the Official Account; the text of an unsent message is gone; by message_id",
+        row: concat!(
+            "'message_id', m.message_id, 'sub', u.subject, 'line_user_id', u.line_user_id, 'kind', m.kind, ",
+            "'text', m.text, 'sent_at', ",
+            time!("m.sent_at"),
+            ", 'unsent', ",
+            truth!("m.unsent")
+        ),
+        from: "FROM chat_messages m LEFT JOIN line_users u ON u.id = m.line_user",
+        account: "m.account",
+        key: &[Key::Text("m.message_id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "sends",
+        description: "messages to segments: rule, messages, state; by id",
+        row: concat!(
+            "'id', s.id, 'idempotency_key', s.idempotency_key, 'rule', ",
+            stored!("s.rule"),
+            ", 'messages', ",
+            stored!("s.messages"),
+            ", 'state', s.state, 'paused', s.paused, 'created_at', ",
+            time!("s.created_at")
+        ),
+        from: "FROM sends s",
+        account: "s.account",
+        key: &[Key::Text("s.id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "send-chunks",
+        description: "sends in pieces of at most 500: what became of each, and at whom it was aimed; by send and chunk",
+        row: concat!(
+            "'send', c.send, 'chunk', c.chunk, 'state', c.state, 'targeted', c.targeted, 'recipients', c.recipients, ",
+            "'excluded', c.excluded, 'refused', c.refused, 'request_id', c.request_id, 'reason', c.reason, ",
+            "'subs', json((SELECT json_group_array(u.subject) FROM json_each(c.line_users) e ",
+            "CROSS JOIN line_users u ON u.id = e.value))"
+        ),
+        from: "FROM chunks c",
+        account: "c.account",
+        key: &[Key::Text("c.send"), Key::Number("c.chunk")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "received",
+        description: "who was sent what, as LINE accepted it; by sub, time and send",
+        row: concat!(
+            "'sub', u.subject, 'line_user_id', u.line_user_id, 'at', ",
+            time!("r.at"),
+            ", 'send', r.send"
+        ),
+        from: "FROM line_users u INDEXED BY line_users_by_subject \
+            CROSS JOIN received r ON r.account = u.account AND r.line_user = u.id",
+        account: "u.account",
+        key: &[Key::Text("u.subject"), Key::Number("r.at"), Key::Text("r.send")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "audit-log",
+        description: "who changed what in the account's configuration; by time and id",
+        row: concat!(
+            "'at', ",
+            time!("a.at"),
+            ", 'id', a.id, 'actor', a.actor, 'action', a.action, 'detail', ",
+            stored!("a.detail")
+        ),
+        from: "FROM audit_log a",
+        account: "a.account",
+        key: &[Key::Number("a.at"), Key::Text("a.id")],
+        is_in_default: true,
+    },
+];

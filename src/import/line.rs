@@ -1,0 +1,160 @@
+//! What the records of a part mean: the links that it asks for, and the lines that are refused before anything stored is
+//! looked at.
+
+use serde::Serialize;
+
+use super::csv::{Content, CsvError, records};
+use crate::{
+    id::{LineUserId, MemberId},
+    web::ApiError,
+};
+
+/// Lines of one part. More than 27,778 that are well formed do not fit into [`super::MAX_BYTES`].
+const MAX_LINES: u32 = 30_000;
+
+/// The names of the columns, for a header.
+const COLUMNS: [&str; 2] = ["member_id", "line_user_id"];
+
+/// Why a line is refused before anything stored is looked at. `repeated`, `subject_is_linked` and `member_is_linked` are
+/// said by the statement that looks (`statements::settle`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reason {
+    /// Not two columns, or quotes where none may be.
+    Malformed,
+    /// The member id has not its form.
+    MemberId,
+    /// The LINE user id has not its form.
+    LineUserId,
+    /// The person was erased.
+    Erased,
+}
+
+/// A line that is well formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Its number in the part, from 1, a header and blank lines counted.
+    pub(super) number: u32,
+    /// The member.
+    pub(super) member: MemberId,
+    /// The LINE user.
+    pub(super) user: LineUserId,
+}
+
+/// A part that was read: each of its lines is in one of the two, but for a header and blank lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The well-formed ones, in their order.
+    pub(super) asked: Vec<Line>,
+    /// The others.
+    pub(super) refused: Vec<(u32, Reason)>,
+}
+
+/// Reads a part.
+pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
+    let mut records = records(body)?.into_iter().peekable();
+    if let Some(Content::Two(first, second)) = records.peek().map(|record| &record.content) {
+        let named = [first, second].map(|name| name.trim().to_ascii_lowercase());
+        if named == COLUMNS {
+            records.next();
+        } else if named.iter().any(|name| name == COLUMNS[1]) {
+            return Err(invalid("the header must be member_id,line_user_id, in this order; or leave it out"));
+        }
+    }
+    let mut lines = Lines::default();
+    let mut count = 0;
+    for record in records {
+        if record.content == Content::Blank {
+            continue;
+        }
+        count += record.lines;
+        if count > MAX_LINES {
+            let limit =
+                format!("a part has at most {MAX_LINES} lines; cut the file at line ends into more parts");
+            return Err(invalid(limit));
+        }
+        match judged(&record.content) {
+            Ok((member, user)) => lines.asked.push(Line { number: record.line, member, user }),
+            // Of a record of several lines each counts, so that every line of the file is accounted for.
+            Err(reason) => {
+                lines.refused.extend((record.line..).take(record.lines as usize).map(|n| (n, reason)));
+            }
+        }
+    }
+    if count == 0 {
+        return Err(invalid(
+            "the part has no lines; send lines of member_id,line_user_id (curl: --data-binary)",
+        ));
+    }
+    Ok(lines)
+}
+
+fn judged(content: &Content<'_>) -> Result<(MemberId, LineUserId), Reason> {
+    let Content::Two(member, user) = content else { return Err(Reason::Malformed) };
+    let member = MemberId::parse(member).map_err(|_| Reason::MemberId)?;
+    let user = LineUserId::parse(user).map_err(|_| Reason::LineUserId)?;
+    Ok((member, user))
+}
+
+fn invalid(description: impl Into<String>) -> ApiError {
+    ApiError::new(http::StatusCode::BAD_REQUEST, "invalid_csv", description)
+}
+
+impl From<CsvError> for ApiError {
+    fn from(error: CsvError) -> Self {
+        invalid(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: &str = "U0123456789abcdef0123456789abcdef";
+
+    fn read_text(text: &str) -> Lines {
+        read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_header_is_passed_over_once_and_only_at_the_top() {
+        let lines = read_text(&format!(
+            "\u{FEFF}Member_ID, LINE_USER_ID\r\nm-1,{USER}\r\nmember_id,line_user_id\r\n"
+        ));
+        assert_eq!(lines.asked.iter().map(|line| line.number).collect::<Vec<_>>(), [2]);
+        assert_eq!(lines.refused, [(3, Reason::LineUserId)]);
+        assert!(read(format!("line_user_id,member_id\n{USER},m-1").as_bytes()).is_err());
+        assert!(read(format!("customer,line_user_id\nm-1,{USER}").as_bytes()).is_err());
+        let member = read_text(&format!("member_id,{USER}"));
+        assert_eq!(member.asked[0].member.as_str(), "member_id");
+    }
+
+    #[test]
+    fn every_line_is_asked_for_or_refused_with_its_number() {
+        let lines = read_text(&format!(
+            "m-1,{USER}\n\n,{USER}\nm\0,{USER}\nm-2,U1\nm-3\n\"a\nb\",{USER}\n=A1,{USER}"
+        ));
+        assert_eq!(lines.asked.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 9]);
+        assert_eq!(
+            lines.refused,
+            [
+                (3, Reason::MemberId),
+                (4, Reason::MemberId),
+                (5, Reason::LineUserId),
+                (6, Reason::Malformed),
+                (7, Reason::MemberId),
+                (8, Reason::MemberId)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_part_without_lines_or_with_too_many_is_refused() {
+        for text in ["", "\n\n", "member_id,line_user_id\n"] {
+            assert!(read(text.as_bytes()).is_err(), "{text:?}");
+        }
+        assert!(read("x\n".repeat(30_000).as_bytes()).is_ok());
+        assert!(read("x\n".repeat(30_001).as_bytes()).is_err());
+        assert!(read(format!("\"{}\"", "\n".repeat(30_001)).as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! `/v1/imports`: links brought over from another system, as CSV in parts.
+//!
+//! A part is one batch: it is applied as a whole, once, or not at all, whoever repeats it and whenever. A refused line
+//! stops no other and is kept by its number and reason alone. An import displaces no link. It is `open` until whoever
+//! sends it says of how many parts it is, so that nobody takes a half of it for the whole.
+
+mod csv;
+mod erased;
+mod line;
+mod part;
+mod show;
+mod statements;
+
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use self::show::{Import, Part};
+pub use self::{part::put_part, show::show};
+use crate::{
+    config::Account,
+    id::ImportId,
+    platform::{Context, Outcome, Platform},
+    store::Statement,
+    time::UnixMillis,
+    web::{ApiError, Reply, Request, form::Form},
+};
+
+/// The largest part, in bytes.
+const MAX_BYTES: usize = 1_000_000;
+
+/// Parts of one import.
+const MAX_PARTS: i64 = 1_000;
+
+/// The longest consent record of an import, in bytes of JSON: each of its links has one.
+const MAX_CONSENT: usize = 500;
+
+/// Imports of a page, unless the caller says otherwise, and at most.
+const LIMIT: (i64, i64) = (100, 1_000);
+
+/// The body of `POST /v1/imports`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Create {
+    kind: Option<String>,
+    consent: Option<Map<String, Value>>,
+    replace: bool,
+}
+
+/// `POST /v1/imports`: an import that waits for its parts.
+pub async fn create<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let Create { kind, consent, replace } =
+        if request.bytes().is_empty() { Create::default() } else { request.json()? };
+    if kind.is_some_and(|kind| kind != "links") {
+        return Err(ApiError::invalid_request("kind is links: lines of member_id,line_user_id"));
+    }
+    if replace {
+        return Err(ApiError::invalid_request(
+            "an import replaces no link, because a customer's own and newer link says more than a file; the lines in whose \
+             way one stands are reported, and PUT /v1/links/{sub} replaces it with replace: true",
+        ));
+    }
+    let mut consent = consent.unwrap_or_default();
+    consent.insert("way".to_owned(), "import".into());
+    let consent = Value::from(consent).to_string();
+    if consent.len() > MAX_CONSENT {
+        let limit =
+            format!("consent has at most {MAX_CONSENT} bytes, since each link of the import keeps it");
+        return Err(ApiError::invalid_request(limit));
+    }
+    let id = ImportId::from_random(cx.platform.random());
+    let now = cx.platform.now();
+    let insert = Statement::new(
+        "INSERT INTO imports (account, id, kind, state, consent, created_at) \
+         VALUES (?1, ?2, 'links', 'open', ?3, ?4)",
+    )
+    .bind(&account.id)
+    .bind(&id)
+    .bind(consent)
+    .bind(now);
+    let outcomes = cx.platform.batch(&account.database, vec![insert, show::select(&account.id, &id)]).await?;
+    let import = stored(&outcomes)?;
+    let reply = Reply::json(StatusCode::CREATED, &import.shown(&[])?);
+    Ok(reply.with(header::LOCATION, format!("/v1/imports/{id}")))
+}
+
+/// The import that the second of these statements read.
+fn stored(outcomes: &[Outcome]) -> Result<Import, ApiError> {
+    let import: Option<Import> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
+    import.ok_or_else(|| ApiError::not_found("the import"))
+}
+
+/// `GET /v1/imports?after=&limit=`: the newest first.
+pub async fn list<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    #[derive(Deserialize)]
+    struct Row {
+        parts: i64,
+        #[serde(flatten)]
+        import: Import,
+    }
+    let form = Form::parse(request.query.as_bytes())?;
+    let limit = form.limit(LIMIT.0, LIMIT.1)?;
+    let after = form.value("after").map(ImportId::parse).transpose()?;
+    let before = match after {
+        Some(_) => "(SELECT created_at, id FROM imports WHERE account = ?1 AND id = ?3)",
+        None => "(9007199254740991, ?3)",
+    };
+    let read = Statement::compiled(format!(
+        "SELECT id, kind, state, consent, created_at, finished_at, \
+           (SELECT count(*) FROM import_parts p WHERE p.account = ?1 AND p.import = imports.id) AS parts \
+         FROM imports INDEXED BY imports_by_age WHERE account = ?1 AND (created_at, id) < {before} \
+         ORDER BY created_at DESC, id DESC LIMIT ?2"
+    ))
+    .bind(&account.id)
+    .bind(limit)
+    .bind(after.as_ref().map_or("", ImportId::as_str));
+    let rows: Vec<Row> = cx.platform.rows(&account.database, read).await?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|length| length == limit);
+    let next = rows.last().filter(|_| is_full).map(|row| row.import.id.clone());
+    let imports: Vec<Value> = rows
+        .into_iter()
+        .map(|Row { parts, import }| {
+            json!({
+                "id": import.id, "kind": import.kind, "state": import.state, "parts": parts,
+                "created_at": import.created_at.rfc3339(),
+                "finished_at": import.finished_at.map(UnixMillis::rfc3339),
+            })
+        })
+        .collect();
+    Ok(Reply::json(StatusCode::OK, &json!({ "imports": imports, "next": next })))
+}
+
+/// The body of `POST /v1/imports/{id}/finish`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finish {
+    parts: i64,
+}
+
+/// `POST /v1/imports/{id}/finish`: (1) the import is finished if exactly the parts 1 to `parts` are there; (2) otherwise the
+/// answer says which are missing. Again is no error.
+pub async fn finish<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    request: &Request,
+    id: &str,
+) -> Result<Reply, ApiError> {
+    let id = ImportId::parse(id)?;
+    let Finish { parts: wanted } = request.json()?;
+    if !(1..=MAX_PARTS).contains(&wanted) {
+        let description = format!("parts is how many parts the file was cut into, from 1 to {MAX_PARTS}");
+        return Err(ApiError::invalid_request(description));
+    }
+    // (1)
+    let close = Statement::new(
+        "UPDATE imports SET state = 'finished', finished_at = ?4 \
+         WHERE account = ?1 AND id = ?2 AND state = 'open' \
+           AND (SELECT count(*) FROM import_parts p WHERE p.account = ?1 AND p.import = ?2) = ?3 \
+           AND (SELECT max(p.part) FROM import_parts p WHERE p.account = ?1 AND p.import = ?2) = ?3",
+    )
+    .bind(&account.id)
+    .bind(&id)
+    .bind(wanted)
+    .bind(cx.platform.now());
+    let statements = vec![close, show::select(&account.id, &id), show::select_parts(&account.id, &id)];
+    let outcomes = cx.platform.batch(&account.database, statements).await?;
+    let import = stored(&outcomes)?;
+    let parts: Vec<Part> = outcomes.get(2).map(Outcome::rows).transpose()?.unwrap_or_default();
+    let is_finished = import.state == "finished";
+    if is_finished && i64::try_from(parts.len()).is_ok_and(|length| length == wanted) {
+        return Ok(Reply::json(StatusCode::OK, &import.shown(&parts)?));
+    }
+    // (2)
+    if is_finished {
+        let description = format!("this import was finished with {} parts", parts.len());
+        return Err(ApiError::conflict("import_finished", description));
+    }
+    Err(ApiError::conflict("parts_missing", difference(&parts, wanted)))
+}
+
+/// Which of the parts 1 to `wanted` are not there, and which are beyond; the parts are in their order.
+fn difference(parts: &[Part], wanted: i64) -> String {
+    let listed = |numbers: Vec<i64>| {
+        let some: Vec<String> = numbers.iter().take(20).map(i64::to_string).collect();
+        let more = if numbers.len() > some.len() { ", …" } else { "" };
+        format!("{}{more}", some.join(", "))
+    };
+    let there = |number: &i64| parts.binary_search_by_key(number, |part| part.part).is_ok();
+    let missing: Vec<i64> = (1..=wanted).filter(|number| !there(number)).collect();
+    let beyond: Vec<i64> = parts.iter().map(|part| part.part).filter(|number| *number > wanted).collect();
+    if missing.is_empty() {
+        format!("{wanted} parts are announced, but there are also: {}", listed(beyond))
+    } else {
+        format!("send these parts first: {}", listed(missing))
+    }
+}
