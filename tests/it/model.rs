@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
     /// A file of a few lines, some of which contradict others.
     fn import(&mut self) -> &'static str {
         let lines: Vec<(String, String)> =
-            (0..1 + self.stage.world.below(5)).map(|_| (self.member(), self.someone())).collect();
+            (0..=self.stage.world.below(5)).map(|_| (self.member(), self.someone())).collect();
         let csv: String = lines.iter().map(|(member, user)| format!("{member},{user}\n")).collect();
         let (status, import) = self.api(Method::POST, "/v1/imports", Some(&json!({})));
         assert_eq!(status, 201, "seed {}: {import}", self.seed);
