@@ -129,6 +129,8 @@ fn texts_of_the_shape_of_sql_are_texts() {
             "/v1/friends",
             "/v1/members",
             "/v1/sends",
+            "/v1/imports",
+            "/v1/exports",
             "/v1/clients/storefront-0/secrets",
         ] {
             for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
