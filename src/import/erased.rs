@@ -1,6 +1,6 @@
 //! Who was erased: neither side of such a line may come back by an import.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
@@ -15,22 +15,22 @@ use crate::{
 /// Digests that are asked for at once: as JSON well below the 2 MB of a value.
 const AT_ONCE: usize = 20_000;
 
-/// Which of these lines name a member or a LINE user who was erased, by their numbers. They are refused as `erased`, without a
-/// word on which side it is. An account that has erased nobody is asked one question, one that has erased somebody a few.
+/// Which of these lines name a member or a LINE user who was erased, by their numbers in ascending order. They are refused as
+/// `erased`, without a word on which side it is. An account that has erased nobody is asked one question, one that has erased somebody a few.
 ///
 /// Who is erased after this look is caught by the claim of the part, which asks for tombstones of since.
 pub(super) async fn erased<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     lines: &[Line],
-) -> Result<BTreeSet<u32>, PlatformError> {
+) -> Result<Vec<u32>, PlatformError> {
     #[derive(Deserialize)]
     struct Row {
         digest: Digest,
     }
     let any: Vec<Row> = cx.platform.rows(&account.database, tombstone::any(&account.id)).await?;
     if any.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Vec::new());
     }
     let tombs = Tombs::new(&cx.settings.keys, &account.id);
     let named: Vec<(u32, Digest)> = lines
@@ -47,5 +47,8 @@ pub(super) async fn erased<P: Platform>(
             cx.platform.rows(&account.database, tombstone::known(&account.id, &digests)).await?;
         known.extend(rows.into_iter().map(|row| row.digest));
     }
-    Ok(named.into_iter().filter(|(_, digest)| known.contains(digest)).map(|(number, _)| number).collect())
+    let gone = named.into_iter().filter(|(_, digest)| known.contains(digest));
+    let mut numbers: Vec<u32> = gone.map(|(number, _)| number).collect();
+    numbers.dedup();
+    Ok(numbers)
 }

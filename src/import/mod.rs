@@ -15,14 +15,13 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::show::{Import, Part};
+use self::show::IMPORT;
 pub use self::{part::put_part, show::show};
 use crate::{
     config::Account,
     id::ImportId,
-    platform::{Context, Outcome, Platform},
+    platform::{Context, Platform},
     store::Statement,
-    time::UnixMillis,
     web::{ApiError, Reply, Request, form::Form},
 };
 
@@ -82,16 +81,11 @@ pub async fn create<P: Platform>(
     .bind(&id)
     .bind(consent)
     .bind(now);
-    let outcomes = cx.platform.batch(&account.database, vec![insert, show::select(&account.id, &id)]).await?;
-    let import = stored(&outcomes)?;
-    let reply = Reply::json(StatusCode::CREATED, &import.shown(&[])?);
+    let [import, parts] = show::select(&account.id, &id);
+    let outcomes = cx.platform.batch(&account.database, vec![insert, import, parts]).await?;
+    let (import, parts) = show::selected(outcomes.get(1..).unwrap_or_default())?;
+    let reply = Reply::json(StatusCode::CREATED, &Value::from(show::shown(import, parts)?));
     Ok(reply.with(header::LOCATION, format!("/v1/imports/{id}")))
-}
-
-/// The import that the second of these statements read.
-fn stored(outcomes: &[Outcome]) -> Result<Import, ApiError> {
-    let import: Option<Import> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
-    import.ok_or_else(|| ApiError::not_found("the import"))
 }
 
 /// `GET /v1/imports?after=&limit=`: the newest first.
@@ -100,12 +94,6 @@ pub async fn list<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    #[derive(Deserialize)]
-    struct Row {
-        parts: i64,
-        #[serde(flatten)]
-        import: Import,
-    }
     let form = Form::parse(request.query.as_bytes())?;
     let limit = form.limit(LIMIT.0, LIMIT.1)?;
     let after = form.value("after").map(ImportId::parse).transpose()?;
@@ -114,27 +102,20 @@ pub async fn list<P: Platform>(
         None => "(9007199254740991, ?3)",
     };
     let read = Statement::compiled(format!(
-        "SELECT id, kind, state, consent, created_at, finished_at, \
+        "SELECT {IMPORT}, \
            (SELECT count(*) FROM import_parts p WHERE p.account = ?1 AND p.import = imports.id) AS parts \
-         FROM imports INDEXED BY imports_by_age WHERE account = ?1 AND (created_at, id) < {before} \
-         ORDER BY created_at DESC, id DESC LIMIT ?2"
+         FROM imports INDEXED BY imports_by_age WHERE account = ?1 AND (imports.created_at, id) < {before} \
+         ORDER BY imports.created_at DESC, id DESC LIMIT ?2"
     ))
     .bind(&account.id)
     .bind(limit)
     .bind(after.as_ref().map_or("", ImportId::as_str));
-    let rows: Vec<Row> = cx.platform.rows(&account.database, read).await?;
-    let is_full = i64::try_from(rows.len()).is_ok_and(|length| length == limit);
-    let next = rows.last().filter(|_| is_full).map(|row| row.import.id.clone());
-    let imports: Vec<Value> = rows
-        .into_iter()
-        .map(|Row { parts, import }| {
-            json!({
-                "id": import.id, "kind": import.kind, "state": import.state, "parts": parts,
-                "created_at": import.created_at.rfc3339(),
-                "finished_at": import.finished_at.map(UnixMillis::rfc3339),
-            })
-        })
-        .collect();
+    let mut imports: Vec<Value> = cx.platform.rows(&account.database, read).await?;
+    let is_full = i64::try_from(imports.len()).is_ok_and(|length| length == limit);
+    let next = imports.last().filter(|_| is_full).and_then(|import| import.get("id").cloned());
+    for import in imports.iter_mut().filter_map(Value::as_object_mut) {
+        import.remove("consent");
+    }
     Ok(Reply::json(StatusCode::OK, &json!({ "imports": imports, "next": next })))
 }
 
@@ -170,32 +151,32 @@ pub async fn finish<P: Platform>(
     .bind(&id)
     .bind(wanted)
     .bind(cx.platform.now());
-    let statements = vec![close, show::select(&account.id, &id), show::select_parts(&account.id, &id)];
-    let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let import = stored(&outcomes)?;
-    let parts: Vec<Part> = outcomes.get(2).map(Outcome::rows).transpose()?.unwrap_or_default();
-    let is_finished = import.state == "finished";
-    if is_finished && i64::try_from(parts.len()).is_ok_and(|length| length == wanted) {
-        return Ok(Reply::json(StatusCode::OK, &import.shown(&parts)?));
+    let [import, parts] = show::select(&account.id, &id);
+    let outcomes = cx.platform.batch(&account.database, vec![close, import, parts]).await?;
+    let (import, parts) = show::selected(outcomes.get(1..).unwrap_or_default())?;
+    let is_finished = import.get("state").is_some_and(|state| state == "finished");
+    let numbers: Vec<i64> = parts.iter().filter_map(|part| part.get("part")?.as_i64()).collect();
+    if is_finished && i64::try_from(numbers.len()).is_ok_and(|length| length == wanted) {
+        return Ok(Reply::json(StatusCode::OK, &Value::from(show::shown(import, parts)?)));
     }
     // (2)
     if is_finished {
-        let description = format!("this import was finished with {} parts", parts.len());
+        let description = format!("this import was finished with {} parts", numbers.len());
         return Err(ApiError::conflict("import_finished", description));
     }
-    Err(ApiError::conflict("parts_missing", difference(&parts, wanted)))
+    Err(ApiError::conflict("parts_missing", difference(&numbers, wanted)))
 }
 
 /// Which of the parts 1 to `wanted` are not there, and which are beyond; the parts are in their order.
-fn difference(parts: &[Part], wanted: i64) -> String {
+fn difference(parts: &[i64], wanted: i64) -> String {
     let listed = |numbers: Vec<i64>| {
         let some: Vec<String> = numbers.iter().take(20).map(i64::to_string).collect();
         let more = if numbers.len() > some.len() { ", …" } else { "" };
         format!("{}{more}", some.join(", "))
     };
-    let there = |number: &i64| parts.binary_search_by_key(number, |part| part.part).is_ok();
+    let there = |number: &i64| parts.binary_search(number).is_ok();
     let missing: Vec<i64> = (1..=wanted).filter(|number| !there(number)).collect();
-    let beyond: Vec<i64> = parts.iter().map(|part| part.part).filter(|number| *number > wanted).collect();
+    let beyond: Vec<i64> = parts.iter().copied().filter(|number| *number > wanted).collect();
     if missing.is_empty() {
         format!("{wanted} parts are announced, but there are also: {}", listed(beyond))
     } else {

@@ -1,13 +1,13 @@
 //! `PUT /v1/imports/{id}/parts/{n}`: one part of the file, applied once and as a whole.
 
 use http::{StatusCode, header};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     MAX_BYTES, MAX_PARTS,
     erased::erased,
     line::{self, Reason},
-    show::Part,
+    show::{objects, shown_part},
     statements::Attempt,
 };
 use crate::{
@@ -17,20 +17,6 @@ use crate::{
     secret::Digest,
     web::{ApiError, Reply, Request},
 };
-
-/// The part as it stands after the batch.
-#[derive(Deserialize)]
-struct Row {
-    digest: Digest,
-    #[serde(flatten)]
-    part: Part,
-}
-
-/// Whether the import is there.
-#[derive(Deserialize)]
-struct Known {
-    is_open: i64,
-}
 
 /// (1) The body is CSV and within its limits; (2) it is read, and lines of the erased are refused; (3) one batch claims the
 /// number, makes the links and says what became of each line, or does nothing because the number is taken; (4) the
@@ -50,7 +36,7 @@ pub async fn put_part<P: Platform>(
     let mut lines = line::read(request.bytes())?;
     let looked_at = cx.platform.now();
     let gone = erased(cx, account, &lines.asked).await?;
-    lines.asked.retain(|line| !gone.contains(&line.number));
+    lines.asked.retain(|line| gone.binary_search(&line.number).is_err());
     lines.refused.extend(gone.into_iter().map(|number| (number, Reason::Erased)));
     // (3)
     let digest = Digest::of(request.bytes());
@@ -62,20 +48,23 @@ pub async fn put_part<P: Platform>(
     let [.., known, stored] = outcomes.as_slice() else {
         return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
     };
-    let state = known.first::<Known>()?;
-    match stored.first::<Row>()? {
-        Some(row) if row.digest == digest => Ok(Reply::json(StatusCode::OK, &row.part.shown()?)),
+    let is_open = objects(known)?.into_iter().next().map(|row| row.get("is_open") == Some(&Value::from(1)));
+    let stored = objects(stored)?.into_iter().next().map(|mut row| (row.remove("digest"), row));
+    match stored {
+        Some((Some(Value::String(of)), row)) if of == digest.as_str() => {
+            Ok(Reply::json(StatusCode::OK, &shown_part(row)?))
+        }
         Some(_) => Err(ApiError::conflict(
             "part_differs",
             "a part with this number and other content was received; send this one under a number of its own",
         )),
-        None => Err(match state {
+        None => Err(match is_open {
             None => ApiError::not_found("the import"),
-            Some(Known { is_open: 1 }) => ApiError::conflict(
+            Some(true) => ApiError::conflict(
                 "erased_meanwhile",
                 "somebody was erased while this part was read; send it again",
             ),
-            Some(_) => ApiError::conflict(
+            Some(false) => ApiError::conflict(
                 "import_finished",
                 "this import is finished and takes no parts; begin another with POST /v1/imports",
             ),

@@ -1,165 +1,119 @@
 //! `GET /v1/imports/{id}`: what has arrived, what came of it, and which lines were refused.
 
-use std::collections::BTreeMap;
+//!
+//! Rows are read as the JSON that they become: SQL names and writes the columns as the API does, which spares the worker a
+//! type for each.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::{
     config::Account,
     id::{AccountId, ImportId},
     platform::{Context, Outcome, Platform, PlatformError},
     store::Statement,
-    time::UnixMillis,
     web::{ApiError, Reply, Request, form::Form},
 };
+
+/// A row, or what becomes of it.
+pub(super) type Row = Map<String, Value>;
 
 /// Refused lines of a page, unless the caller says otherwise, and at most.
 const LIMIT: (i64, i64) = (100, 1_000);
 
-/// An import as it is stored.
-#[derive(Deserialize)]
-pub(super) struct Import {
-    pub(super) id: ImportId,
-    pub(super) kind: String,
-    pub(super) state: String,
-    consent: String,
-    pub(super) created_at: UnixMillis,
-    pub(super) finished_at: Option<UnixMillis>,
-}
+/// The columns of an import; `consent` is JSON as text.
+pub(super) const IMPORT: &str = "id, kind, state, consent, \
+    strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch') AS created_at, \
+    strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') AS finished_at";
 
-/// A part as it is stored, without the lines that it refused.
-#[derive(Deserialize)]
-pub(super) struct Part {
-    pub(super) part: i64,
-    place: i64,
-    received_at: UnixMillis,
-    counts: String,
-}
-
-/// A line that was refused.
-#[derive(Deserialize, Serialize)]
-struct Refused {
-    part: i64,
-    line: i64,
-    reason: String,
-}
+/// The columns of a part; `counts` is JSON as text.
+pub(super) const PART: &str = "part, place, \
+    strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch') AS received_at, counts";
 
 /// Lines by what became of them.
 #[derive(Default)]
-struct Counts(BTreeMap<String, u64>);
+struct Counts(Row);
 
 impl Counts {
-    fn of(part: &Part) -> Result<Self, PlatformError> {
-        let counts = serde_json::from_str(&part.counts);
-        counts.map(Self).map_err(|error| PlatformError::Stored(format!("a part's counts: {error}")))
+    fn add(&mut self, verdict: &str, number: u64) {
+        let before = self.0.get(verdict).and_then(Value::as_u64).unwrap_or_default();
+        self.0.insert(verdict.to_owned(), (before + number).into());
     }
 
-    fn add(&mut self, other: Self) {
-        for (verdict, number) in other.0 {
-            *self.0.entry(verdict).or_default() += number;
-        }
-    }
-
-    fn shown(mut self) -> ShownCounts {
-        let linked = self.0.remove("linked").unwrap_or_default();
-        let already_linked = self.0.remove("already_linked").unwrap_or_default();
-        let refused = self.0.values().sum();
-        ShownCounts {
-            lines: linked + already_linked + refused,
-            linked,
-            already_linked,
-            refused,
-            reasons: self.0,
-        }
+    /// Those that are no reason for a refusal stand beside the others.
+    fn shown_in(mut self, shown: &mut Row) {
+        let mut taken =
+            |verdict| self.0.remove(verdict).and_then(|number| number.as_u64()).unwrap_or_default();
+        let (linked, already_linked) = (taken("linked"), taken("already_linked"));
+        let refused: u64 = self.0.values().filter_map(Value::as_u64).sum();
+        let numbers = [
+            ("lines", linked + already_linked + refused),
+            ("linked", linked),
+            ("already_linked", already_linked),
+            ("refused", refused),
+        ];
+        shown.extend(numbers.map(|(name, number)| (name.to_owned(), number.into())));
+        shown.insert("reasons".to_owned(), self.0.into());
     }
 }
 
-/// Counts as the API shows them.
-#[derive(Serialize)]
-struct ShownCounts {
-    lines: u64,
-    linked: u64,
-    already_linked: u64,
-    refused: u64,
-    reasons: BTreeMap<String, u64>,
+/// A row's column that holds JSON as text, taken out of it.
+fn taken(row: &mut Row, column: &str) -> Result<Value, PlatformError> {
+    let text = row.remove(column).unwrap_or_default();
+    let json = serde_json::from_str(text.as_str().unwrap_or_default());
+    json.map_err(|error| PlatformError::Stored(format!("{column} of an import: {error}")))
+}
+
+/// A part as the API shows it; its lines are added to the totals.
+fn counted(mut row: Row, totals: &mut Counts) -> Result<Value, PlatformError> {
+    let mut counts = Counts::default();
+    for (verdict, number) in taken(&mut row, "counts")?.as_object().into_iter().flatten() {
+        let number = number.as_u64().unwrap_or_default();
+        counts.add(verdict, number);
+        totals.add(verdict, number);
+    }
+    counts.shown_in(&mut row);
+    Ok(row.into())
 }
 
 /// A part as the API shows it.
-#[derive(Serialize)]
-pub(super) struct ShownPart {
-    part: i64,
-    place: i64,
-    received_at: String,
-    #[serde(flatten)]
-    counts: ShownCounts,
+pub(super) fn shown_part(row: Row) -> Result<Value, PlatformError> {
+    counted(row, &mut Counts::default())
 }
 
-impl Part {
-    pub(super) fn shown(&self) -> Result<ShownPart, PlatformError> {
-        let counts = Counts::of(self)?.shown();
-        Ok(ShownPart { part: self.part, place: self.place, received_at: self.received_at.rfc3339(), counts })
-    }
+/// An import with its parts as the API shows it, without the lines that it refused.
+pub(super) fn shown(mut import: Row, parts: Vec<Row>) -> Result<Row, PlatformError> {
+    let consent = taken(&mut import, "consent")?;
+    let (mut totals, mut shown_totals) = (Counts::default(), Map::new());
+    let parts = parts.into_iter().map(|row| counted(row, &mut totals)).collect::<Result<Vec<_>, _>>()?;
+    totals.shown_in(&mut shown_totals);
+    let more = [("consent", consent), ("totals", shown_totals.into()), ("parts", parts.into())];
+    import.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    Ok(import)
 }
 
-/// An import as the API shows it, without the lines that it refused.
-#[derive(Serialize)]
-pub(super) struct Shown {
-    id: ImportId,
-    kind: String,
-    state: String,
-    consent: Value,
-    created_at: String,
-    finished_at: Option<String>,
-    totals: ShownCounts,
-    parts: Vec<ShownPart>,
+/// Reads an import, and its parts.
+pub(super) fn select(account: &AccountId, id: &ImportId) -> [Statement; 2] {
+    [
+        format!("SELECT {IMPORT} FROM imports WHERE account = ?1 AND id = ?2"),
+        format!("SELECT {PART} FROM import_parts WHERE account = ?1 AND import = ?2 ORDER BY part"),
+    ]
+    .map(|sql| Statement::compiled(sql).bind(account).bind(id))
 }
 
-impl Import {
-    pub(super) fn shown(self, parts: &[Part]) -> Result<Shown, PlatformError> {
-        let mut totals = Counts::default();
-        for part in parts {
-            totals.add(Counts::of(part)?);
-        }
-        Ok(Shown {
-            id: self.id,
-            kind: self.kind,
-            state: self.state,
-            consent: serde_json::from_str(&self.consent).unwrap_or_default(),
-            created_at: self.created_at.rfc3339(),
-            finished_at: self.finished_at.map(UnixMillis::rfc3339),
-            totals: totals.shown(),
-            parts: parts.iter().map(Part::shown).collect::<Result<_, _>>()?,
-        })
-    }
+/// What those two statements read.
+pub(super) fn selected(outcomes: &[Outcome]) -> Result<(Row, Vec<Row>), ApiError> {
+    let [import, parts] = outcomes else {
+        return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
+    };
+    let import = objects(import)?.into_iter().next().ok_or_else(|| ApiError::not_found("the import"))?;
+    Ok((import, objects(parts)?))
 }
 
-/// The same with a page of those lines, and the place at which the next one begins.
-#[derive(Serialize)]
-struct Page {
-    #[serde(flatten)]
-    import: Shown,
-    refused_lines: Vec<Refused>,
-    next: Option<String>,
-}
-
-/// Reads an import.
-pub(super) fn select(account: &AccountId, id: &ImportId) -> Statement {
-    Statement::new(
-        "SELECT id, kind, state, consent, created_at, finished_at FROM imports WHERE account = ?1 AND id = ?2",
-    )
-    .bind(account)
-    .bind(id)
-}
-
-/// Reads its parts.
-pub(super) fn select_parts(account: &AccountId, id: &ImportId) -> Statement {
-    Statement::new(
-        "SELECT part, place, received_at, counts FROM import_parts WHERE account = ?1 AND import = ?2 ORDER BY part",
-    )
-    .bind(account)
-    .bind(id)
+/// The rows of a statement.
+pub(super) fn objects(outcome: &Outcome) -> Result<Vec<Row>, PlatformError> {
+    let rows: Vec<Value> = outcome.rows()?;
+    Ok(rows.into_iter().map(|row| if let Value::Object(row) = row { row } else { Map::new() }).collect())
 }
 
 /// Reads the lines that it refused, after this one.
@@ -187,21 +141,22 @@ pub async fn show<P: Platform>(
     let id = ImportId::parse(id)?;
     let form = Form::parse(request.query.as_bytes())?;
     let limit = form.limit(LIMIT.0, LIMIT.1)?;
-    let after = after(&form)?;
-    let statements = vec![
-        select(&account.id, &id),
-        select_parts(&account.id, &id),
-        select_refused(&account.id, &id, after, limit),
-    ];
-    let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let import: Option<Import> = outcomes.first().map(Outcome::first).transpose()?.flatten();
-    let import = import.ok_or_else(|| ApiError::not_found("the import"))?;
-    let parts: Vec<Part> = outcomes.get(1).map(Outcome::rows).transpose()?.unwrap_or_default();
-    let refused: Vec<Refused> = outcomes.get(2).map(Outcome::rows).transpose()?.unwrap_or_default();
+    let refused = select_refused(&account.id, &id, after(&form)?, limit);
+    let [import, parts] = select(&account.id, &id);
+    let outcomes = cx.platform.batch(&account.database, vec![refused, import, parts]).await?;
+    let [refused, read @ ..] = outcomes.as_slice() else {
+        return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
+    };
+    let (import, parts) = selected(read)?;
+    let mut body = shown(import, parts)?;
+    let refused: Vec<Value> = refused.rows()?;
     let is_full = i64::try_from(refused.len()).is_ok_and(|length| length == limit);
-    let next = refused.last().filter(|_| is_full).map(|last| format!("{}.{}", last.part, last.line));
-    let page = Page { import: import.shown(&parts)?, refused_lines: refused, next };
-    Ok(Reply::json(StatusCode::OK, &page))
+    let last =
+        refused.last().filter(|_| is_full).and_then(|last| Some((last.get("part")?, last.get("line")?)));
+    let next = last.map(|(part, line)| format!("{part}.{line}"));
+    body.insert("refused_lines".to_owned(), refused.into());
+    body.insert("next".to_owned(), json!(next));
+    Ok(Reply::json(StatusCode::OK, &Value::from(body)))
 }
 
 /// `after`: the part and the line that the page before ended with.

@@ -5,7 +5,10 @@
 
 use serde::Serialize;
 
-use super::line::{Line, Reason};
+use super::{
+    line::{Line, Reason},
+    show::PART,
+};
 use crate::{
     batch::groups,
     config::Account,
@@ -148,10 +151,9 @@ impl Attempt<'_> {
 
     /// (7) The part as it stands, whoever wrote it.
     fn part_known(&self) -> Statement {
-        Statement::new(
-            "SELECT digest, part, place, received_at, counts FROM import_parts \
-             WHERE account = ?1 AND import = ?2 AND part = ?3",
-        )
+        Statement::compiled(format!(
+            "SELECT digest, {PART} FROM import_parts WHERE account = ?1 AND import = ?2 AND part = ?3"
+        ))
         .bind(&self.account.id)
         .bind(self.import)
         .bind(self.part)
