@@ -147,6 +147,9 @@ fn line_ends(text: &str) -> u32 {
 }
 
 #[cfg(test)]
+mod by_the_book;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
