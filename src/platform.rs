@@ -99,7 +99,8 @@ impl Outcome {
 pub enum Limit {
     /// Requests of one client from one address at `/token`, `/par` and `/revoke`.
     ClientRequests,
-    /// Failed authentications of one client from one address.
+    /// Failed authentications of one client from one address; also callbacks of LINE's from one address that bring nothing
+    /// of ours along, as far as they are counted.
     ClientFailures,
 }
 

@@ -39,17 +39,20 @@ export async function start(visit) {
   if (query.getAll("iss").some((iss) => iss !== config.issuer)) throw new Refused(400, "foreignIssuer");
   // 2. A login that shall link the current member must come from our own my-page, or a stranger could link his LINE.
   const ours = visit.member && tokenFits(visit.session, "link", query.get("link"));
-  // 3. Fresh state, nonce and PKCE verifier, kept in the session.
+  // 3. Fresh state, nonce and PKCE verifier, kept in the session. Enishi is told the page as well: where LINE's auto-login
+  // fails, the button that tries again leads back to it.
+  const target = safeTarget(query.get("target_link_uri"), visit.shop.origin);
   const started = await oidc
     .start({
       login_hint: query.get("login_hint"),
+      target_link_uri: target === "/" ? null : visit.shop.origin + target,
       prompt: query.get("prompt") === "login" ? "login" : null,
       ui_locales: visit.lang,
     })
     .catch((error) => unavailable(visit, error));
   keepLogin(visit.session, {
     ...started.login,
-    target: safeTarget(query.get("target_link_uri"), visit.shop.origin),
+    target,
     linksMember: ours ? visit.member.id : null,
   });
   return seeOther(started.url);

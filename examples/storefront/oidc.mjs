@@ -29,7 +29,7 @@ export class OpenIdConnect {
   /**
    * Begins a login: the address to send the browser to, and what to keep in the session meanwhile.
    *
-   * @param {{login_hint?: string | null, prompt?: string | null, ui_locales?: string}} wishes
+   * @param {{login_hint?: string | null, target_link_uri?: string | null, prompt?: string | null, ui_locales?: string}} wishes
    * @returns {Promise<{url: URL, login: Login}>}
    */
   async start(wishes = {}) {

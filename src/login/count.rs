@@ -2,14 +2,14 @@
 //! carries the count of a login that completes or fails at LINE; a callback that claims nothing leaves a mark of its own,
 //! so that its reload counts for nothing. A counter that fails never fails the page.
 
-use super::{attempt::Attempt, finish::Failure, state::State, way_back::WayBack};
+use super::{CALLBACK_PATH, attempt::Attempt, finish::Failure, state::State, way_back::WayBack};
 use crate::{
     config::Site,
     line::{
         IdToken,
         login::{Callback, LoginError},
     },
-    platform::{Context, Platform},
+    platform::{Context, Limit, Platform},
     secret::Digest,
     store::{
         Statement,
@@ -17,7 +17,7 @@ use crate::{
     },
     time::UnixMillis,
     web::{
-        Request,
+        CONNECTING_IP, Request,
         browser::{Browser, is_preview},
         cookie,
     },
@@ -61,6 +61,9 @@ impl<'a, P: Platform> Count<'a, P> {
         if callback.result == Err(LoginError::Missing) || is_preview(self.request) {
             return failure;
         }
+        if self.is_flood().await {
+            return failure;
+        }
         let reason = if outcome == Outcome::Cancelled { "" } else { reason };
         let claim = self.claim(callback);
         let counts = self.counts(outcome, reason).into_iter().map(|count| count(true));
@@ -69,6 +72,15 @@ impl<'a, P: Platform> Count<'a, P> {
             self.cx.log_failure("login_count", &error);
         }
         failure
+    }
+
+    /// Whether this comes of an address that sends callbacks which bring nothing of ours along, more than people do: anybody
+    /// can make them up, and each would be a row.
+    async fn is_flood(&self) -> bool {
+        let way = WayBack::find(self.cx, self.site, self.request, Some(self.unverified_state));
+        let address = self.request.header(&CONNECTING_IP).unwrap_or_default();
+        let who = format!("{}:{CALLBACK_PATH}:{address}", self.site.account.id);
+        way.client.is_none() && !self.cx.platform.allow(Limit::ClientFailures, &who).await
     }
 
     /// The mark of this callback: of the attempt that its state names, else of what LINE sent.

@@ -82,6 +82,9 @@ fn prove_browsers_log_in_who_they_belong_to_or_end_on_the_retry_page_that_does()
             stage.world.advance(SECOND);
         }
         sums.logins = LOGINS;
+        let answers = stage.world.log_lines();
+        let broken = answers.iter().find(|line| line["status"].as_i64().is_some_and(|status| status >= 500));
+        assert_eq!(broken, None, "seed {seed}");
         sums.sessions = stage.count("sessions");
         let users = "sessions s JOIN line_users u ON u.id = s.line_user";
         assert_eq!(stage.count(&format!("{users} WHERE u.account <> s.account")), 0, "seed {seed}");

@@ -2,7 +2,7 @@
 
 use enishi::time::{DAY, HOUR, MINUTE};
 use enishi_world::{
-    Fault, Point,
+    ACCOUNT, Fault, Point,
     line_simulator::{self, AutoLogin, FaultKind, NewUser},
 };
 use http::Method;
@@ -204,6 +204,23 @@ fn a_page_too_long_for_the_state_is_lost_only_where_no_cookie_knows_it() {
     let lost = elsewhere.go(&callback.replace("error=LOGIN_REQUIRED&x=", "code="));
     assert_eq!(query(&lost.button().unwrap())("client_id").as_deref(), Some(&*shop.client_id));
     assert_eq!(query(&lost.button().unwrap())("target"), None);
+}
+
+#[test]
+fn callbacks_that_anybody_can_make_up_are_counted_as_far_as_people_make_them() {
+    let stage = Stage::new(1);
+    let mut browser = Browser::of(&stage.world, "nobody");
+    for number in 0..50 {
+        let page = browser.go(&format!("{}/line/callback?code=x&state={number}", ACCOUNT.issuer));
+        assert_eq!(page.status, 400);
+    }
+    browser.go(&format!("{}/line/callback", ACCOUNT.issuer));
+    assert_eq!(stage.count("login_attempts"), 10);
+    let report = report(&stage, "auto-login");
+    assert_eq!(figures(&report["totals"]), [("failed", 10), ("target_lost", 10)]);
+    stage.world.advance(2 * HOUR);
+    stage.world.tick();
+    assert_eq!(stage.count("login_attempts"), 0);
 }
 
 #[test]

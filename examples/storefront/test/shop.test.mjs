@@ -64,6 +64,16 @@ describe("a login", () => {
     assert.equal(asked.prompt, "login");
     assert.equal(asked.login_hint, "ticket");
     assert.ok(asked.state.length >= 32 && asked.nonce.length >= 32);
+    assert.equal(asked.target_link_uri, undefined);
+  });
+
+  test("tells the provider which page it is for, if it is one of the shop's", async () => {
+    const told = async (target) => {
+      const { location } = await visitor().get(`/login/line?${new URLSearchParams({ target_link_uri: target })}`);
+      return new URL(location).searchParams.get("target_link_uri");
+    };
+    assert.equal(await told("/cart"), `${new URL(config.redirect_uri).origin}/cart`);
+    assert.equal(await told("https://elsewhere.example/cart"), null);
   });
 
   test("of a new customer registers a member and links it", async () => {
