@@ -3,7 +3,6 @@
 CREATE TABLE auto_login_links (
   account TEXT NOT NULL,
   id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('stored', 'sealed')),
   client_id TEXT NOT NULL,
   target TEXT NOT NULL,
   context TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Sub};
 
-use chrono::{DateTime, Days, NaiveDate, SecondsFormat};
+use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
 /// One second, in milliseconds.
@@ -46,8 +46,35 @@ impl UnixMillis {
     /// An instant as the API takes it: RFC 3339 with any offset.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text).ok().map(|instant| Self(instant.timestamp_millis()))
+        let day = Day::parse(text.get(..10)?)?;
+        let time = text.get(10..)?.strip_prefix(['T', 't'])?;
+        let (clock, offset) = time.split_at_checked(time.find(['Z', 'z', '+', '-'])?)?;
+        let (clock, fraction) =
+            clock.split_once('.').map_or((clock, "0"), |(clock, fraction)| (clock, fraction));
+        let [hour, minute, second] = numbers(clock)?;
+        let [offset_hour, offset_minute] =
+            if offset.eq_ignore_ascii_case("z") { [0, 0] } else { numbers(offset.get(1..)?)? };
+        let is_clock = hour < 24 && minute < 60 && second < 60 && offset_hour < 24 && offset_minute < 60;
+        let is_fraction = !fraction.is_empty() && fraction.bytes().all(|digit| digit.is_ascii_digit());
+        let millis: i64 =
+            format!("{fraction:0<3}").get(..3)?.parse().ok().filter(|_| is_clock && is_fraction)?;
+        let ahead =
+            (offset_hour * HOUR + offset_minute * MINUTE) * if offset.starts_with('-') { -1 } else { 1 };
+        let since_midnight = hour * HOUR + minute * MINUTE + second * SECOND + millis;
+        Some(day.begins() + (JAPAN + since_midnight - ahead))
     }
+}
+
+/// Numbers of two digits each, with colons between them.
+fn numbers<const N: usize>(text: &str) -> Option<[i64; N]> {
+    let mut parts = text.split(':');
+    let mut all = [0; N];
+    for place in &mut all {
+        let digits =
+            parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))?;
+        *place = digits.parse().ok()?;
+    }
+    parts.next().is_none().then_some(all)
 }
 
 /// A date in Japan, whose clocks are nine hours ahead all the year.
@@ -67,7 +94,9 @@ impl Day {
     /// A date as the API takes it: `YYYY-MM-DD`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let date = Self(text.parse().ok()?);
+        let mut parts = text.split('-').map(|part| part.parse().ok());
+        let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+        let date = Self(NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?);
         (date.to_string() == text).then_some(date)
     }
 
@@ -98,7 +127,7 @@ impl Day {
 
 impl std::fmt::Display for Day {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
+        write!(f, "{:04}-{:02}-{:02}", self.0.year(), self.0.month(), self.0.day())
     }
 }
 
@@ -138,8 +167,31 @@ mod tests {
 
     #[test]
     fn an_instant_may_be_written_with_any_offset() {
-        let instants = ["2026-01-05T12:00:00+09:00", "2026-01-05T03:00:00Z"].map(UnixMillis::parse_rfc3339);
-        assert_eq!(instants, [Some(UnixMillis(1_767_582_000_000)); 2]);
-        assert_eq!(UnixMillis::parse_rfc3339("2026-01-05"), None);
+        for text in [
+            "2026-01-05T12:00:00+09:00",
+            "2026-01-05T03:00:00Z",
+            "2026-01-05t03:00:00.0000001z",
+            "2026-01-04T21:30:00-05:30",
+        ] {
+            assert_eq!(UnixMillis::parse_rfc3339(text), Some(UnixMillis(1_767_582_000_000)), "{text}");
+        }
+        let millis = UnixMillis::parse_rfc3339("2026-01-05T03:00:01.25Z");
+        assert_eq!(millis, Some(UnixMillis(1_767_582_001_250)));
+        for wrong in [
+            "2026-01-05",
+            "2026-01-05T03:00:00",
+            "2026-01-05T03:00Z",
+            "2026-01-05T24:00:00Z",
+            "2026-01-05T03:00:00.Z",
+            "2026-01-05T03:00:00.1x2Z",
+            "2026-01-05T03:00:00+9:00",
+            "2026-01-05T03:00:00+09:00:00",
+            "2026-01-05T+3:00:00Z",
+            "2026-01-05T03:00:00ZZ",
+            "２026-01-05T03:00:00Z",
+            "",
+        ] {
+            assert_eq!(UnixMillis::parse_rfc3339(wrong), None, "{wrong}");
+        }
     }
 }

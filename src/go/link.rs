@@ -1,10 +1,10 @@
 //! `/v1/auto-login-links`: links are made, listed, changed and revoked.
 
 use http::{StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    carried::{Carried, MAX_ADDRESS, address},
+    MAX_ADDRESS, address, ticket_of,
     wanted::{Wanted, refused},
 };
 use crate::{
@@ -13,10 +13,10 @@ use crate::{
     platform::{Context, Platform},
     store::{
         CacheKey,
-        auto_login_link::{self, Kind, Row},
+        auto_login_link::{self, Row},
     },
     time::UnixMillis,
-    web::{ApiError, Reply, Request, form::Form},
+    web::{ApiError, Reply, Request, form::Form, object},
 };
 
 /// Links that one call lists, at most and where nothing is said.
@@ -32,9 +32,9 @@ pub async fn post<P: Platform>(
     let now = cx.platform.now();
     let account = known_client(cx, site, &wanted).await?;
     wanted.check()?;
+    let is_sealed = wanted.is_sealed()?;
     let mut row = Row {
         id: AutoLoginLinkId::from_random(cx.platform.random()),
-        kind: wanted.kind,
         target: wanted.page(&account)?,
         context: wanted.context_json(),
         expires_at: wanted.end(now)?,
@@ -46,8 +46,8 @@ pub async fn post<P: Platform>(
         revoked_at: None,
         version: 1,
     };
-    if row.kind == Kind::Sealed {
-        let sealed = Carried::of(&account.id, &row).seal(&cx.settings.keys, cx.platform.random());
+    if is_sealed {
+        let sealed = ticket_of(&account.id, &row).seal_link(&cx.settings.keys, cx.platform.random());
         let length = address(&site.issuer, &sealed).len();
         if length > MAX_ADDRESS {
             return Err(refused(format!(
@@ -91,9 +91,9 @@ pub async fn list<P: Platform>(
     let mut rows: Vec<Row> = cx.platform.rows(&account.database, page).await?;
     let has_more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
     rows.truncate(usize::try_from(limit).unwrap_or_default());
-    let next = rows.last().filter(|_| has_more).map(|row| row.id.clone());
+    let next = rows.last().filter(|_| has_more).map(|row| row.id.as_str().to_owned());
     let links: Vec<Value> = rows.iter().map(|row| shown(site, row)).collect();
-    Ok(Reply::json(StatusCode::OK, &json!({ "links": links, "next": next })))
+    Ok(Reply::json(StatusCode::OK, &object([("links", links.into()), ("next", next.into())])))
 }
 
 /// `GET /v1/auto-login-links/{id}`.
@@ -114,17 +114,21 @@ pub async fn patch<P: Platform>(
     let fields = patch.as_object().ok_or_else(|| refused("the body is a JSON object"))?;
     let mut row = find(cx, site, id).await?;
     changeable(&row)?;
-    let mut merged = json!({
-        "client_id": row.client_id, "target": row.target, "label": row.label, "campaign": row.campaign,
-        "context": serde_json::from_str::<Value>(&row.context).unwrap_or_default(),
-    });
+    let text = |text: &str| Value::from(text);
+    let mut merged = object([
+        ("client_id", text(row.client_id.as_str())),
+        ("target", text(&row.target)),
+        ("label", text(&row.label)),
+        ("campaign", text(&row.campaign)),
+        ("context", context_of(&row)),
+    ]);
     let ends = ["expires_at", "expires_in"].iter().any(|name| fields.contains_key(*name));
     if fields.keys().any(|name| ["client_id", "type", "id", "url"].contains(&name.as_str())) {
         return Err(refused("client_id, type, id and url stay as they are; make another link"));
     }
     merge(&mut merged, &patch);
-    let wanted: Wanted =
-        serde_json::from_value(merged).map_err(|e| refused(format!("the link that this would make: {e}")))?;
+    let wanted: Wanted = serde_json::from_slice(merged.to_string().as_bytes())
+        .map_err(|e| refused(format!("the link that this would make: {e}")))?;
     let account = known_client(cx, site, &wanted).await?;
     wanted.check()?;
     row.target = wanted.page(&account)?;
@@ -148,8 +152,8 @@ pub async fn patch<P: Platform>(
 pub async fn delete<P: Platform>(cx: Context<'_, P>, site: &Site, id: &str) -> Result<Reply, ApiError> {
     let account = &site.account;
     let row = find(cx, site, id).await?;
-    if row.kind == Kind::Sealed {
-        return changeable(&row).map(|()| Reply::new(StatusCode::NO_CONTENT));
+    if row.sealed.is_some() {
+        changeable(&row)?;
     }
     let revoke = auto_login_link::revoke(&account.id, &row.id, cx.platform.now());
     cx.platform.one(&account.database, revoke).await?;
@@ -168,15 +172,13 @@ async fn find<P: Platform>(cx: Context<'_, P>, site: &Site, id: &str) -> Result<
 
 /// A sealed link stands in messages as it is; a revoked one stays revoked.
 fn changeable(row: &Row) -> Result<(), ApiError> {
-    match (row.kind, row.revoked_at) {
-        (Kind::Sealed, _) => Err(ApiError::conflict(
+    match (&row.sealed, row.revoked_at) {
+        (Some(_), _) => Err(ApiError::conflict(
             "sealed_link",
             "a sealed link can be neither changed nor revoked; it ends at expires_at",
         )),
-        (Kind::Stored, Some(_)) => {
-            Err(ApiError::conflict("revoked_link", "this link was revoked; make another"))
-        }
-        (Kind::Stored, None) => Ok(()),
+        (None, Some(_)) => Err(ApiError::conflict("revoked_link", "this link was revoked; make another")),
+        (None, None) => Ok(()),
     }
 }
 
@@ -204,19 +206,25 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
+fn context_of(row: &Row) -> Value {
+    serde_json::from_str(&row.context).unwrap_or_default()
+}
+
 fn shown(site: &Site, row: &Row) -> Value {
+    let time = |at: Option<UnixMillis>| at.map_or(Value::Null, |at| at.rfc3339().into());
+    let text = |text: &str| Value::from(text);
     let link = row.sealed.as_deref().unwrap_or(row.id.as_str());
-    json!({
-        "id": row.id,
-        "url": address(&site.issuer, link),
-        "type": row.kind,
-        "client_id": row.client_id,
-        "target": row.target,
-        "context": serde_json::from_str::<Value>(&row.context).unwrap_or_default(),
-        "label": row.label,
-        "campaign": row.campaign,
-        "created_at": row.created_at.rfc3339(),
-        "expires_at": row.expires_at.map(UnixMillis::rfc3339),
-        "revoked_at": row.revoked_at.map(UnixMillis::rfc3339),
-    })
+    object([
+        ("id", text(row.id.as_str())),
+        ("url", address(&site.issuer, link).into()),
+        ("type", text(if row.sealed.is_some() { "sealed" } else { "stored" })),
+        ("client_id", text(row.client_id.as_str())),
+        ("target", text(&row.target)),
+        ("context", context_of(row)),
+        ("label", text(&row.label)),
+        ("campaign", text(&row.campaign)),
+        ("created_at", time(Some(row.created_at))),
+        ("expires_at", time(row.expires_at)),
+        ("revoked_at", time(row.revoked_at)),
+    ])
 }

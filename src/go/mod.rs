@@ -3,29 +3,29 @@
 //!
 //! A link names a storefront, a page and a campaign, never a person or a token: forwarded, it logs in whoever taps it, or
 //! nobody. A sealed link carries all of it and costs no store call; a stored one at most one read of KV while KV has it.
-//! Not here: links made and changed (`link.rs`), what a link carries (`carried.rs`), the rest of the login (`login/`).
+//! Not here: links made and changed (`link.rs`), what a link carries (`ticket.rs`), the rest of the login (`login/`).
 
-mod carried;
 mod link;
 mod wanted;
 
 use http::{StatusCode, header};
+use serde_json::Value;
 
 pub use link::{delete, list, patch, post, show};
 
-use self::carried::Carried;
 use crate::{
     config::{Client, Site},
-    id::AutoLoginLinkId,
+    id::{AccountId, AutoLoginLinkId},
     platform::{Context, Platform, PlatformError},
     store::{
         CacheKey,
-        auto_login_link::{self, Kind, Row},
+        auto_login_link::{self, Row},
     },
     ticket::Ticket,
     web::{
         Reply, Request,
         browser::is_preview,
+        form::with_query,
         page::{Language, Page, Text, preview},
     },
 };
@@ -38,6 +38,9 @@ const CACHE_SECONDS: u32 = 300;
 
 /// The longest id of a stored link; whatever is longer is sealed.
 const MAX_ID: usize = 64;
+
+/// The longest address of a sealed link, in characters: LINE's limit for `uri` (Messaging API reference, "URI action").
+const MAX_ADDRESS: usize = 1_000;
 
 /// Why a link leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,39 +64,30 @@ pub async fn go<P: Platform>(
 ) -> Result<Reply, PlatformError> {
     let now = cx.platform.now();
     // (1)
-    let Some(carried) = read(cx, site, link).await? else {
+    let Some(link) = read(cx, site, link).await? else {
         return Ok(dead(site, request, None, Dead::Unknown));
     };
     // (2)
-    let client = site.account.client(carried.client.as_str());
-    if carried.expires_at.is_some_and(|end| now >= end) || carried.is_revoked {
-        return Ok(dead(site, request, client, Dead::Over));
+    if link.is_over(now) {
+        return Ok(dead(site, request, site.account.client(link.client.as_str()), Dead::Over));
     }
     // (3)
-    let site = if site.account.may_lead_to(&carried.client, &carried.target) {
-        site
-    } else {
-        &site.afresh(cx).await?
-    };
-    let client = site.account.client(carried.client.as_str());
-    let Some(client) = client.filter(|client| client.may_lead_to(&carried.target, &site.account.host)) else {
+    let leads =
+        |site: &Site| link.target.as_ref().is_some_and(|page| site.account.may_lead_to(&link.client, page));
+    let site = if leads(site) { site } else { &site.afresh(cx).await? };
+    let client = site.account.client(link.client.as_str());
+    let Some(client) = client.filter(|_| leads(site)) else {
         return Ok(dead(site, request, client, Dead::Astray));
     };
     // (4)
     if is_preview(request) {
-        let title = if carried.label.is_empty() { &client.name } else { &carried.label };
+        let title = if link.label.is_empty() { &client.name } else { &link.label };
         return Ok(preview(title, &client.name).because("preview"));
     }
     // (5)
-    let ticket = Ticket {
-        account: site.account.id.clone(),
-        client: client.id.clone(),
-        target: Some(carried.target.clone()),
-        link: Some(carried.id.clone()),
-        issued_at: now,
-    };
+    let ticket = link.from(now);
     let sealed = ticket.seal(&cx.settings.keys, cx.platform.random());
-    let start = client.login_start(&site.issuer, Some(&carried.target), Some(&sealed));
+    let start = client.login_start(&site.issuer, ticket.target.as_deref(), Some(&sealed));
     Ok(Reply::found(&start).with(header::SET_COOKIE, Ticket::cookie(&sealed)))
 }
 
@@ -102,31 +96,55 @@ async fn read<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
     link: &str,
-) -> Result<Option<Carried>, PlatformError> {
+) -> Result<Option<Ticket>, PlatformError> {
     let (account, keys) = (&site.account, &cx.settings.keys);
     if link.len() > MAX_ID {
-        return Ok(Carried::open(keys, &account.id, link));
+        return Ok(Ticket::open_link(keys, &account.id, link));
     }
     let Ok(id) = AutoLoginLinkId::parse(link) else { return Ok(None) };
     let key = CacheKey::AutoLoginLink(account.id.clone(), id.clone());
     // A cache that fails is a cache that has nothing.
     let cached = cx.platform.cached(&key).await.ok().flatten();
-    if let Some(carried) = cached.and_then(|text| serde_json::from_str(&text).ok()) {
-        return Ok(Some(carried));
+    if let Some(ticket) = cached.and_then(|text| serde_json::from_str(&text).ok()) {
+        return Ok(Some(ticket));
     }
-    let row: Option<Row> =
-        cx.platform.one(&account.database, auto_login_link::select(&account.id, &id)).await?.first()?;
-    let Some(carried) = row.filter(|row| row.kind == Kind::Stored).map(|row| Carried::of(&account.id, &row))
-    else {
-        return Ok(None);
-    };
-    if !carried.is_revoked {
-        let text = serde_json::to_string(&carried).unwrap_or_default();
+    let select = auto_login_link::select(&account.id, &id);
+    let row: Option<Row> = cx.platform.one(&account.database, select).await?.first()?;
+    let Some(row) = row.filter(|row| row.sealed.is_none()) else { return Ok(None) };
+    let ticket = ticket_of(&account.id, &row);
+    if !ticket.is_over(cx.platform.now()) {
+        let text = serde_json::to_string(&ticket).unwrap_or_default();
         if let Err(error) = cx.platform.cache(&key, &text, CACHE_SECONDS).await {
             cx.log_failure("auto_login_link_cache", &error);
         }
     }
-    Ok(Some(carried))
+    Ok(Some(ticket))
+}
+
+/// What a link carries, by its row; a revoked one was over when it was revoked.
+fn ticket_of(account: &AccountId, row: &Row) -> Ticket {
+    Ticket {
+        account: account.clone(),
+        client: row.client_id.clone(),
+        target: Some(page_of(&row.target, &row.context)),
+        link: Some(row.id.clone()),
+        label: row.label.clone(),
+        until: row.revoked_at.or(row.expires_at),
+    }
+}
+
+/// The address of a link.
+fn address(issuer: &str, link: &str) -> String {
+    format!("{issuer}{PATH}{link}")
+}
+
+/// A page with the context parameters in its query; `context` is a JSON object of texts.
+fn page_of(target: &str, context: &str) -> String {
+    let context: Value = serde_json::from_str(context).unwrap_or_default();
+    let fields = context.as_object().into_iter().flatten();
+    let parameters: Vec<(&str, &str)> =
+        fields.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    if parameters.is_empty() { target.to_owned() } else { with_query(target, &parameters) }
 }
 
 /// A page with the way back to the shop, and no other: what a link says that is not ours is believed in nothing.

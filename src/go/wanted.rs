@@ -1,15 +1,13 @@
 //! A link as a caller wants it, checked: its page is one of the client's, its end lies ahead, and it names nobody.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
-use super::carried::page_of;
+use super::page_of;
 use crate::{
     config::{Account, MAX_PAGE},
     id::{ClientId, LineUserId},
-    store::auto_login_link::Kind,
     time::{DAY, SECOND, UnixMillis},
     web::ApiError,
 };
@@ -27,8 +25,8 @@ const MAX_CONTEXT: (usize, usize, usize) = (10, 40, 200);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    #[serde(rename = "type", default)]
-    pub(super) kind: Kind,
+    #[serde(rename = "type")]
+    kind: Option<String>,
     pub(super) client_id: ClientId,
     target: String,
     #[serde(default)]
@@ -36,7 +34,7 @@ pub(super) struct Wanted {
     #[serde(default)]
     pub(super) campaign: String,
     #[serde(default)]
-    context: BTreeMap<String, String>,
+    context: Map<String, Value>,
     expires_at: Option<String>,
     expires_in: Option<i64>,
 }
@@ -60,13 +58,22 @@ impl Wanted {
         if end.is_some_and(|end| end <= now) {
             return Err(refused("expires_at must lie ahead"));
         }
-        match (self.kind, end) {
-            (Kind::Stored, end) => Ok(end),
-            (Kind::Sealed, None) => Ok(Some(now + MAX_SEALED)),
-            (Kind::Sealed, Some(end)) if end - now <= MAX_SEALED => Ok(Some(end)),
-            (Kind::Sealed, Some(_)) => Err(refused(
+        match (self.is_sealed()?, end) {
+            (false, end) => Ok(end),
+            (true, None) => Ok(Some(now + MAX_SEALED)),
+            (true, Some(end)) if end - now <= MAX_SEALED => Ok(Some(end)),
+            (true, Some(_)) => Err(refused(
                 "a sealed link lives at most 30 days, since it cannot be revoked; make it stored",
             )),
+        }
+    }
+
+    /// Whether it carries everything in its address, or is looked up.
+    pub(super) fn is_sealed(&self) -> Result<bool, ApiError> {
+        match self.kind.as_deref() {
+            None | Some("stored") => Ok(false),
+            Some("sealed") => Ok(true),
+            Some(_) => Err(refused("type must be stored or sealed")),
         }
     }
 
@@ -79,15 +86,16 @@ impl Wanted {
             ));
         }
         let (number, name_length, value_length) = MAX_CONTEXT;
-        let is_parameter = |(name, value): (&String, &String)| {
+        let is_parameter = |(name, value): (&String, &Value)| {
+            let is_value =
+                |value: &str| value.chars().count() <= value_length && !value.chars().any(char::is_control);
             (1..=name_length).contains(&name.len())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                && value.chars().count() <= value_length
-                && !value.chars().any(char::is_control)
+                && value.as_str().is_some_and(is_value)
         };
         if self.context.len() > number || !self.context.iter().all(is_parameter) {
             return Err(refused(
-                "context has at most 10 parameters, with names of A-Z a-z 0-9 _ and values of at most 200 characters",
+                "context has at most 10 parameters, with names of A-Z a-z 0-9 _ and texts of at most 200 characters",
             ));
         }
         Ok(())
@@ -109,8 +117,8 @@ impl Wanted {
         if let Some((taken, _)) = url.query_pairs().find(|(name, _)| self.context.contains_key(&**name)) {
             return Err(refused(format!("the parameter {taken} stands in target and in context")));
         }
-        let values = url.query_pairs().map(|(_, value)| value.into_owned());
-        if values.chain(self.context.values().cloned()).any(|value| names_somebody(&value)) {
+        let mut in_context = self.context.values().filter_map(Value::as_str);
+        if url.query_pairs().any(|(_, value)| names_somebody(&value)) || in_context.any(names_somebody) {
             return Err(refused(
                 "a link goes from hand to hand: it must not hold a LINE user id or a token, in target or in context",
             ));

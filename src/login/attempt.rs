@@ -31,7 +31,7 @@ pub(super) struct Attempt {
     pub(super) line_verifier: SecretText,
     pub(super) started_at: UnixMillis,
     /// How it begins, for what is counted of it.
-    #[serde(flatten)]
+    #[serde(rename = "m", default)]
     pub(super) manner: Manner,
 }
 

@@ -45,9 +45,10 @@ fn href<P: Platform>(cx: Context<'_, P>, site: &Site, way: &WayBack) -> String {
             client: client.clone(),
             target: None,
             link: Some(link.clone()),
-            issued_at: cx.platform.now(),
+            label: String::new(),
+            until: None,
         };
-        ticket.seal(&cx.settings.keys, cx.platform.random())
+        ticket.from(cx.platform.now()).seal(&cx.settings.keys, cx.platform.random())
     });
     here(site, way.client.as_ref(), way.target.as_deref(), ticket.as_deref(), false)
 }
@@ -143,8 +144,10 @@ pub async fn retry<P: Platform>(
         client: client.id.clone(),
         target: target.map(str::to_owned),
         link: handed.filter(|handed| handed.client == client.id).and_then(|handed| handed.link),
-        issued_at: now,
+        label: String::new(),
+        until: None,
     };
+    let ticket = ticket.from(now);
     let sealed = ticket.seal(keys, cx.platform.random());
     if form.value("checked").is_none() {
         // (2)
@@ -185,7 +188,7 @@ async fn count<P: Platform>(
         client: Some(&of.client),
         link: of.link.as_ref(),
         browser: Browser::of(request),
-        at: of.issued_at,
+        at: of.made_at(),
     };
     let statements = outcomes.into_iter().flatten().map(|(outcome, reason)| login.count(outcome, reason));
     if let Err(error) = cx.platform.batch(&site.account.database, statements.collect()).await {

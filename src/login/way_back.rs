@@ -51,7 +51,7 @@ impl WayBack {
             attempt.filter(|attempt| site.account.client(attempt.request.client_id.as_str()).is_some());
         let ticket = Ticket::carried(request, keys, account, now);
         let attempt_is_newer =
-            |ticket: &Ticket| attempt.as_ref().is_some_and(|attempt| attempt.started_at >= ticket.issued_at);
+            |ticket: &Ticket| attempt.as_ref().is_some_and(|attempt| attempt.started_at >= ticket.made_at());
         if let Some(ticket) = ticket.filter(|ticket| !attempt_is_newer(ticket)) {
             let (client, via) = (Some(ticket.client), ticket.link);
             return Self { client, target: ticket.target, via, target_is_lost: false };

@@ -3,24 +3,21 @@
 //! `success_rate` is `auto_login / (auto_login + failed)`: of the logins that auto-login took up, how many it completed.
 //! Where LINE asked, nothing was tried; what became of a login after auto-login was turned off is counted beside it.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Period, parameters};
 use crate::{
     config::Account,
-    platform::{Context, Outcome, Platform},
+    platform::{Context, Outcome, Platform, PlatformError},
     store::{Statement, tally},
-    web::{ApiError, Reply, Request},
+    web::{ApiError, Reply, Request, form::Form, object},
 };
 
 /// Links that a report lists: those with the most logins.
 const MAX_LINKS: i64 = 1_000;
 
-/// The outcomes in the order in which they are shown.
+/// Every outcome.
 const OUTCOMES: [tally::Outcome; 8] = [
     tally::Outcome::AutoLogin,
     tally::Outcome::Asked,
@@ -32,24 +29,11 @@ const OUTCOMES: [tally::Outcome; 8] = [
     tally::Outcome::TargetLost,
 ];
 
-#[derive(Deserialize)]
-struct Count {
-    browser: String,
-    outcome: String,
-    reason: String,
-    count: i64,
-}
+/// Which rows are meant: `?1` to `?5`.
+const MEANT: &str = "c.account = ?1 AND c.day >= ?2 AND c.day <= ?3 AND c.client_id = coalesce(?4, c.client_id) \
+    AND c.link = coalesce(?5, c.link)";
 
-#[derive(Deserialize)]
-struct LinkRow {
-    link: String,
-    label: Option<String>,
-    campaign: Option<String>,
-    client_id: Option<String>,
-    counts: String,
-}
-
-/// Answers the report of a period, of one client or one link where they are named.
+/// Answers the report of a period, of one client or one link where they are named: one batch.
 pub async fn auto_login<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -57,103 +41,89 @@ pub async fn auto_login<P: Platform>(
 ) -> Result<Reply, ApiError> {
     let form = parameters(request)?;
     let period = Period::read(&form, cx.platform.now())?;
-    let (client, link) = (form.value("client_id"), form.value("link"));
-    let statements = vec![by_browser(account, period, client, link), by_link(account, period, client, link)];
-    let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let counts: Vec<Count> = outcomes.first().map(Outcome::rows).transpose()?.unwrap_or_default();
-    let links: Vec<LinkRow> = outcomes.get(1).map(Outcome::rows).transpose()?.unwrap_or_default();
-
-    let mut totals = BTreeMap::new();
-    let mut browsers: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
-    let mut reasons: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    for Count { browser, outcome, reason, count } in &counts {
-        *totals.entry(outcome.clone()).or_default() += count;
-        *browsers.entry(browser).or_default().entry(outcome.clone()).or_default() += count;
-        if !reason.is_empty() {
-            *reasons.entry((outcome, reason)).or_default() += count;
-        }
-    }
-    let browsers: Vec<Value> =
-        browsers.into_iter().map(|(browser, counts)| with("browser", browser, &counts)).collect();
-    let reasons: Vec<Value> = reasons
-        .into_iter()
-        .map(|((outcome, reason), count)| json!({ "outcome": outcome, "reason": reason, "count": count }))
-        .collect();
-    let links: Vec<Value> = links
-        .into_iter()
-        .map(|row| {
-            let counts: BTreeMap<String, i64> = serde_json::from_str(&row.counts).unwrap_or_default();
-            let mut shown = figures(&counts);
-            let names = [("link", Some(row.link)), ("label", row.label), ("campaign", row.campaign)];
-            let names = names.into_iter().chain([("client_id", row.client_id)]);
-            shown.extend(names.map(|(name, value)| (name.to_owned(), json!(value))));
-            Value::Object(shown)
-        })
-        .collect();
-    let report = json!({
-        "from": period.from.to_string(), "to": period.to.to_string(), "totals": Value::Object(figures(&totals)),
-        "browsers": browsers, "reasons": reasons, "links": links,
-    });
+    let sums = [totals(), browsers(), reasons(), links()];
+    let sums = sums.into_iter().map(|sql| bound(sql, account, period, &form)).collect();
+    let outcomes = cx.platform.batch(&account.database, sums).await?;
+    let [totals, browsers, reasons, links] = outcomes.as_slice() else {
+        return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
+    };
+    let report = object([
+        ("from", period.from.to_string().into()),
+        ("to", period.to.to_string().into()),
+        ("totals", shown(totals)?.pop().unwrap_or_default()),
+        ("browsers", shown(browsers)?.into()),
+        ("reasons", reasons.rows::<Value>()?.into()),
+        ("links", shown(links)?.into()),
+    ]);
     Ok(Reply::json(StatusCode::OK, &report))
 }
 
-/// Which rows are meant: `?1` to `?5`.
-const MEANT: &str = "c.account = ?1 AND c.day >= ?2 AND c.day <= ?3 AND c.client_id = coalesce(?4, c.client_id) \
-    AND c.link = coalesce(?5, c.link)";
-
-fn by_browser(account: &Account, period: Period, client: Option<&str>, link: Option<&str>) -> Statement {
-    let sums = Statement::compiled(format!(
-        "SELECT c.browser, c.outcome, c.reason, sum(c.count) AS count FROM login_counts c WHERE {MEANT} \
-         GROUP BY c.browser, c.outcome, c.reason"
-    ));
-    bound(sums, account, period, client, link)
+fn totals() -> String {
+    format!(
+        "SELECT json_group_object(s.outcome, s.n) AS counts \
+         FROM (SELECT c.outcome, sum(c.count) AS n FROM login_counts c WHERE {MEANT} GROUP BY c.outcome) s"
+    )
 }
 
-fn by_link(account: &Account, period: Period, client: Option<&str>, link: Option<&str>) -> Statement {
-    let sums = Statement::compiled(format!(
+fn browsers() -> String {
+    format!(
+        "SELECT s.browser, json_group_object(s.outcome, s.n) AS counts \
+         FROM (SELECT c.browser, c.outcome, sum(c.count) AS n FROM login_counts c WHERE {MEANT} \
+           GROUP BY c.browser, c.outcome) s \
+         GROUP BY s.browser ORDER BY s.browser"
+    )
+}
+
+fn reasons() -> String {
+    format!(
+        "SELECT c.outcome, c.reason, sum(c.count) AS count FROM login_counts c WHERE {MEANT} AND c.reason <> '' \
+         GROUP BY c.outcome, c.reason ORDER BY c.outcome, c.reason"
+    )
+}
+
+fn links() -> String {
+    format!(
         "SELECT s.link, l.label, l.campaign, l.client_id, json_group_object(s.outcome, s.n) AS counts \
          FROM (SELECT c.link, c.outcome, sum(c.count) AS n FROM login_counts c WHERE {MEANT} AND c.link <> '' \
            GROUP BY c.link, c.outcome) s \
          LEFT JOIN auto_login_links l ON l.account = ?1 AND l.id = s.link \
-         GROUP BY s.link ORDER BY sum(s.n) DESC, s.link LIMIT ?6"
-    ));
-    bound(sums, account, period, client, link).bind(MAX_LINKS)
+         GROUP BY s.link ORDER BY sum(s.n) DESC, s.link LIMIT {MAX_LINKS}"
+    )
 }
 
-fn bound(
-    statement: Statement,
-    account: &Account,
-    period: Period,
-    client: Option<&str>,
-    link: Option<&str>,
-) -> Statement {
-    statement
+fn bound(sql: String, account: &Account, period: Period, form: &Form) -> Statement {
+    Statement::compiled(sql)
         .bind(&account.id)
         .bind(period.from.to_string())
         .bind(period.to.to_string())
-        .bind(client.map(str::to_owned))
-        .bind(link.map(str::to_owned))
+        .bind(form.value("client_id").map(str::to_owned))
+        .bind(form.value("link").map(str::to_owned))
 }
 
-fn with(name: &str, value: &str, counts: &BTreeMap<String, i64>) -> Value {
-    let mut shown = figures(counts);
-    shown.insert(name.to_owned(), json!(value));
-    Value::Object(shown)
+/// The rows, each with its `counts` spread out: every outcome, and the rate.
+fn shown(outcome: &Outcome) -> Result<Vec<Value>, PlatformError> {
+    let mut rows: Vec<Value> = outcome.rows()?;
+    for fields in rows.iter_mut().filter_map(Value::as_object_mut) {
+        let counts = fields.remove("counts");
+        let counts = counts.as_ref().and_then(Value::as_str).and_then(|json| serde_json::from_str(json).ok());
+        spread(fields, &counts.unwrap_or_default());
+    }
+    Ok(rows)
 }
 
-/// Every outcome, and the rate.
-fn figures(counts: &BTreeMap<String, i64>) -> Map<String, Value> {
-    let of = |outcome: tally::Outcome| counts.get(outcome.label()).copied().unwrap_or_default();
-    let mut shown: Map<String, Value> =
-        OUTCOMES.iter().map(|outcome| (outcome.label().to_owned(), json!(of(*outcome)))).collect();
-    let (ok, failed) = (of(tally::Outcome::AutoLogin), of(tally::Outcome::Failed));
-    let tried = ok.saturating_add(failed);
-    let rate = (tried > 0).then(|| as_f64(ok) / as_f64(tried));
-    shown.insert("success_rate".to_owned(), json!(rate));
-    shown
+fn spread(fields: &mut Map<String, Value>, counts: &Value) {
+    let of =
+        |outcome: tally::Outcome| counts.get(outcome.label()).and_then(Value::as_u64).unwrap_or_default();
+    for outcome in OUTCOMES {
+        fields.insert(outcome.label().to_owned(), of(outcome).into());
+    }
+    let (ok, tried) =
+        (of(tally::Outcome::AutoLogin), of(tally::Outcome::AutoLogin) + of(tally::Outcome::Failed));
+    let rate = if tried == 0 { Value::Null } else { (number(ok) / number(tried)).into() };
+    fields.insert("success_rate".to_owned(), rate);
 }
 
 /// A count as a number with a fraction; counts are far below 2^32.
-fn as_f64(count: i64) -> f64 {
+fn number(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -1,31 +1,16 @@
-//! `GET /v1/reports/friend-add`: what the friend box came to, by storefront and by how it was offered.
+//! `GET /v1/reports/friend-add`: what the friend box came to, by storefront and by how it was offered. Five figures add up
+//! to `logins`; `blocked` are those who were added in the period and are no friends now.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::Value;
 
 use super::{Period, parameters};
 use crate::{
     config::Account,
     platform::{Context, Platform},
     store::Statement,
-    web::{ApiError, Reply, Request},
+    web::{ApiError, Reply, Request, object},
 };
-
-/// The figures of one storefront and mode. The five after `logins` add up to it; `blocked` are of those who were added
-/// in the period and are no friends now.
-#[derive(Debug, Serialize, Deserialize)]
-struct Figures {
-    client_id: String,
-    mode: String,
-    logins: i64,
-    friends_before: i64,
-    friends_added: i64,
-    declined: i64,
-    not_shown: i64,
-    unknown: i64,
-    blocked: i64,
-}
 
 /// Answers the report of a period, of one client where it is named.
 pub async fn friend_add<P: Platform>(
@@ -55,7 +40,8 @@ pub async fn friend_add<P: Platform>(
     .bind(form.value("client_id").map(str::to_owned))
     .bind(period.from.begins())
     .bind(period.to.after().begins());
-    let rows: Vec<Figures> = cx.platform.rows(&account.database, sums).await?;
-    let report = json!({ "from": period.from.to_string(), "to": period.to.to_string(), "modes": rows });
+    let rows: Vec<Value> = cx.platform.rows(&account.database, sums).await?;
+    let (from, to) = (period.from.to_string().into(), period.to.to_string().into());
+    let report = object([("from", from), ("to", to), ("modes", Value::from(rows))]);
     Ok(Reply::json(StatusCode::OK, &report))
 }

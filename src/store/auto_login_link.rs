@@ -9,24 +9,11 @@ use crate::{
     time::UnixMillis,
 };
 
-/// Whether a link is looked up, or carries everything in its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Looked up: it can be changed and revoked.
-    #[default]
-    Stored,
-    /// Carries everything: no store is asked, and nothing calls it back.
-    Sealed,
-}
-
 /// A row.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Row {
-    /// Its id, which for a stored link is its address.
+    /// Its id.
     pub id: AutoLoginLinkId,
-    /// Stored or sealed.
-    pub kind: Kind,
     /// Whose login.
     pub client_id: ClientId,
     /// The page, without the context parameters.
@@ -37,7 +24,7 @@ pub struct Row {
     pub label: String,
     /// What it belongs to.
     pub campaign: String,
-    /// The address of a sealed one, behind `/go/`.
+    /// The address of a sealed one, behind `/go/`; none: it is stored, and its id is its address.
     pub sealed: Option<String>,
     /// When it was made.
     pub created_at: UnixMillis,
@@ -49,21 +36,17 @@ pub struct Row {
     pub version: i64,
 }
 
-const COLUMNS: &str = "id, kind, client_id, target, context, label, campaign, sealed, created_at, expires_at, revoked_at, \
+const COLUMNS: &str = "id, client_id, target, context, label, campaign, sealed, created_at, expires_at, revoked_at, \
     version";
 
 /// Makes a row.
 #[must_use]
 pub fn insert(account: &AccountId, row: &Row) -> Statement {
     Statement::compiled(format!(
-        "INSERT INTO auto_login_links (account, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        "INSERT INTO auto_login_links (account, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
     ))
     .bind(account)
     .bind(&row.id)
-    .bind(match row.kind {
-        Kind::Stored => "stored",
-        Kind::Sealed => "sealed",
-    })
     .bind(&row.client_id)
     .bind(row.target.as_str())
     .bind(row.context.as_str())
@@ -129,7 +112,7 @@ pub fn update(account: &AccountId, row: &Row) -> Statement {
 pub fn revoke(account: &AccountId, id: &AutoLoginLinkId, now: UnixMillis) -> Statement {
     Statement::new(
         "UPDATE auto_login_links SET revoked_at = coalesce(revoked_at, ?3), version = version + 1 \
-         WHERE account = ?1 AND id = ?2 AND kind = 'stored'",
+         WHERE account = ?1 AND id = ?2 AND sealed IS NULL",
     )
     .bind(account)
     .bind(id)

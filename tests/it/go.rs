@@ -332,7 +332,7 @@ fn a_link_that_could_not_be_opened_or_would_name_somebody_is_not_made() {
         (json!({ "context": { "a b": "1" } }), "context"),
         (json!({ "context": { "a": "1\r\n" } }), "context"),
         (json!({ "context": { "a": "x".repeat(201) } }), "context"),
-        (json!({ "context": { "a": 1 } }), "expected a string"),
+        (json!({ "context": { "a": 1 } }), "context"),
         (json!({ "label": "x".repeat(101) }), "label"),
         (json!({ "campaign": "a\nb" }), "campaign"),
         (json!({ "expires_in": 0 }), "expires_in"),
@@ -342,7 +342,7 @@ fn a_link_that_could_not_be_opened_or_would_name_somebody_is_not_made() {
         (json!({ "expires_at": "tomorrow" }), "2026-01-05T12:00:00+09:00"),
         (json!({ "type": "sealed", "expires_in": 30 * DAY / SECOND + 1 }), "30 days"),
         (json!({ "type": "sealed", "target": sealed_but_long }), "make it stored"),
-        (json!({ "type": "eternal" }), "variant"),
+        (json!({ "type": "eternal" }), "stored or sealed"),
         (json!({ "line_user_id": user.as_str() }), "line_user_id"),
     ] {
         let mut body = json!({ "client_id": shop.client_id, "target": page });

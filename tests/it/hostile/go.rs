@@ -160,7 +160,7 @@ fn sealed(stage: &Stage, purpose: Purpose, shop: &Shop) -> String {
     let keys = Keys::parse(MASTER_KEY, None).unwrap();
     let account = AccountId::parse(&stage.account_id()).unwrap();
     let plain = json!({
-        "a": account, "c": shop.client_id, "t": "https://evil.example/", "i": stage.world.now().0, "n": "x",
+        "a": account, "c": shop.client_id, "t": "https://evil.example/", "u": stage.world.now().0 + 600_000, "n": "x",
     });
     keys.seal_text(purpose, &plain.to_string(), [7; 32])
 }
