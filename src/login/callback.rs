@@ -78,9 +78,9 @@ async fn complete<P: Platform>(
     let outcomes = if is_ours {
         match at_line(cx, site, &attempt, code).await {
             Ok(login) => {
-                let counts = count::logged_in(site, request, &attempt, &login.token, cx.platform.now());
+                let counted = count::logged_in(site, request, &attempt, &login.token, cx.platform.now());
                 let changed = callback.unverified_changed;
-                remember(cx, site, &attempt, &login, changed, counts, &finish).await?
+                remember(cx, site, &attempt, &login, changed, counted, &finish).await?
             }
             Err(failure) => {
                 give_up(cx, site, &attempt.id, &failure, &count).await;
@@ -185,7 +185,7 @@ async fn remember<P: Platform>(
     attempt: &Attempt,
     login: &Login,
     unverified_changed: Option<bool>,
-    counts: Vec<Statement>,
+    counted: Statement,
     finish: &Finish<'_>,
 ) -> Result<Vec<Outcome>, PlatformError> {
     let (account, now) = (&site.account.id, cx.platform.now());
@@ -234,7 +234,7 @@ async fn remember<P: Platform>(
             .bind(&attempt.id)
             .bind(&sid),
     );
-    statements.extend(counts);
+    statements.push(counted);
     statements.extend(finish.statements(now));
     cx.platform.batch(&site.account.database, statements).await
 }

@@ -13,7 +13,7 @@ use crate::{
     secret::Digest,
     store::{
         Statement,
-        tally::{self, Outcome},
+        tally::{self, Outcome, When},
     },
     time::UnixMillis,
     web::{
@@ -46,41 +46,40 @@ impl<'a, P: Platform> Count<'a, P> {
 
     /// The statements that count a failure for this reason, in the batch of whoever claimed the attempt.
     pub(super) fn failed(&self, reason: &'static str) -> Vec<Statement> {
-        self.counts(self.kind(), reason).into_iter().map(|count| count(false)).collect()
+        let way = self.way_back();
+        self.counts(&way, When::Always, self.kind(&way), reason)
     }
 
     /// Counts a callback that claimed no attempt, once however often it comes; hands the failure on.
     pub(super) async fn unclaimed(&self, callback: &Callback, failure: Failure) -> Failure {
-        let (outcome, reason) = match &failure {
-            Failure::Ours(_) => return failure,
-            Failure::Client(_, _, reason) if callback.result == Err(LoginError::AccessDenied) => {
-                (Outcome::Cancelled, *reason)
-            }
-            Failure::Retry(reason) | Failure::Client(_, _, reason) => (self.kind(), *reason),
-        };
-        if callback.result == Err(LoginError::Missing) || is_preview(self.request) {
+        let (Failure::Retry(reason) | Failure::Client(_, _, reason)) = failure else { return failure };
+        let way = self.way_back();
+        let is_cancelled =
+            matches!(failure, Failure::Client(..)) && callback.result == Err(LoginError::AccessDenied);
+        let (outcome, reason) =
+            if is_cancelled { (Outcome::Cancelled, "") } else { (self.kind(&way), reason) };
+        let is_nothing = callback.result == Err(LoginError::Missing) || is_preview(self.request);
+        if is_nothing || (way.client.is_none() && self.is_flood().await) {
             return failure;
         }
-        if self.is_flood().await {
-            return failure;
-        }
-        let reason = if outcome == Outcome::Cancelled { "" } else { reason };
-        let claim = self.claim(callback);
-        let counts = self.counts(outcome, reason).into_iter().map(|count| count(true));
-        let statements = [claim].into_iter().chain(counts).collect();
+        let mut statements = vec![self.claim(callback)];
+        statements.extend(self.counts(&way, When::IfChanged, outcome, reason));
         if let Err(error) = self.cx.platform.batch(&self.site.account.database, statements).await {
             self.cx.log_failure("login_count", &error);
         }
         failure
     }
 
-    /// Whether this comes of an address that sends callbacks which bring nothing of ours along, more than people do: anybody
-    /// can make them up, and each would be a row.
+    fn way_back(&self) -> WayBack {
+        WayBack::find(self.cx, self.site, self.request, Some(self.unverified_state))
+    }
+
+    /// Whether an address sends more callbacks that bring nothing of ours along than people do: anybody can make them up,
+    /// and each would be a row.
     async fn is_flood(&self) -> bool {
-        let way = WayBack::find(self.cx, self.site, self.request, Some(self.unverified_state));
         let address = self.request.header(&CONNECTING_IP).unwrap_or_default();
         let who = format!("{}:{CALLBACK_PATH}:{address}", self.site.account.id);
-        way.client.is_none() && !self.cx.platform.allow(Limit::ClientFailures, &who).await
+        !self.cx.platform.allow(Limit::ClientFailures, &who).await
     }
 
     /// The mark of this callback: of the attempt that its state names, else of what LINE sent.
@@ -103,31 +102,23 @@ impl<'a, P: Platform> Count<'a, P> {
     }
 
     /// Whether it is auto-login that failed, or the login after it.
-    fn kind(&self) -> Outcome {
-        let retried = cookie::value(self.request, cookie::NO_AUTO_LOGIN).is_some();
-        if retried { Outcome::RetryFailed } else { Outcome::Failed }
+    fn kind(&self, way: &WayBack) -> Outcome {
+        let pressed = || cookie::value(self.request, cookie::NO_AUTO_LOGIN).is_some();
+        if way.auto_login_off.unwrap_or_else(pressed) { Outcome::RetryFailed } else { Outcome::Failed }
     }
 
-    /// The counts, each to be made if the statement before it changed a row, or in any case.
-    fn counts(&self, outcome: Outcome, reason: &'static str) -> Vec<impl FnOnce(bool) -> Statement> {
-        let way = WayBack::find(self.cx, self.site, self.request, Some(self.unverified_state));
-        let lost = (outcome != Outcome::Cancelled && way.target_is_lost).then_some((Outcome::TargetLost, ""));
-        let (site, at) = (self.site, self.cx.platform.now());
-        let browser = Browser::of(self.request);
-        let counts = [(outcome, reason)].into_iter().chain(lost).map(move |(outcome, reason)| {
-            let (client, link) = (way.client.clone(), way.via.clone());
-            move |if_changed: bool| {
-                let account = &site.account.id;
-                let login =
-                    tally::Login { account, client: client.as_ref(), link: link.as_ref(), browser, at };
-                if if_changed {
-                    login.count_if_changed(outcome, reason)
-                } else {
-                    login.count(outcome, reason)
-                }
-            }
-        });
-        counts.collect()
+    /// The outcome, and beside a failure that the page is lost.
+    fn counts(&self, way: &WayBack, when: When, outcome: Outcome, reason: &'static str) -> Vec<Statement> {
+        let login = tally::Login {
+            account: &self.site.account.id,
+            client: way.client.as_ref(),
+            link: way.via.as_ref(),
+            browser: Browser::of(self.request),
+            at: self.cx.platform.now(),
+        };
+        let is_lost = outcome != Outcome::Cancelled && way.target_is_lost;
+        let lost = is_lost.then(|| login.count(when, Outcome::TargetLost, ""));
+        [login.count(when, outcome, reason)].into_iter().chain(lost).collect()
     }
 }
 
@@ -138,7 +129,7 @@ pub(super) fn logged_in(
     attempt: &Attempt,
     token: &IdToken,
     at: UnixMillis,
-) -> Vec<Statement> {
+) -> Statement {
     let outcome = if attempt.manner.auto_login_off {
         Outcome::RetriedOk
     } else if token.amr.iter().any(|method| method == "lineautologin") {
@@ -153,5 +144,5 @@ pub(super) fn logged_in(
         browser: Browser::of(request),
         at,
     };
-    vec![login.count(outcome, "")]
+    login.count(When::Always, outcome, "")
 }

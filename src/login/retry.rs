@@ -13,7 +13,7 @@ use crate::{
     config::{Client, Site},
     id::ClientId,
     platform::{Context, Platform, PlatformError},
-    store::tally::{Login, Outcome},
+    store::tally::{Login, Outcome, When},
     ticket::Ticket,
     time::{MINUTE, SECOND},
     web::{
@@ -190,7 +190,8 @@ async fn count<P: Platform>(
         browser: Browser::of(request),
         at: of.made_at(),
     };
-    let statements = outcomes.into_iter().flatten().map(|(outcome, reason)| login.count(outcome, reason));
+    let statements =
+        outcomes.into_iter().flatten().map(|(outcome, reason)| login.count(When::Always, outcome, reason));
     if let Err(error) = cx.platform.batch(&site.account.database, statements.collect()).await {
         cx.log_failure("retry_count", &error);
     }

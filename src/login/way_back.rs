@@ -23,6 +23,8 @@ pub(super) struct WayBack {
     pub(super) via: Option<AutoLoginLinkId>,
     /// There was such a page and it is not known any more, or nothing at all is known.
     pub(super) target_is_lost: bool,
+    /// Whether the attempt began without auto-login, where this browser carries it.
+    pub(super) auto_login_off: Option<bool>,
 }
 
 impl WayBack {
@@ -37,13 +39,14 @@ impl WayBack {
         let (keys, account, now) = (&cx.settings.keys, &site.account.id, cx.platform.now());
         let state = unverified_state.and_then(|state| State::open(keys, account, state).ok());
         if let Some(state) = state {
-            let carried = match attempt::find(request, keys, &state.attempt) {
-                Some(Found::Whole(attempt)) => attempt.request.target,
-                _ => None,
+            let (carried, auto_login_off) = match attempt::find(request, keys, &state.attempt) {
+                Some(Found::Whole(attempt)) => (attempt.request.target, Some(attempt.manner.auto_login_off)),
+                _ => (None, None),
             };
             let target = carried.or(state.target);
             let target_is_lost = target.is_none() && state.has_longer_target;
-            return Self { client: Some(state.client), target, via: state.via, target_is_lost };
+            let client = Some(state.client);
+            return Self { client, target, via: state.via, target_is_lost, auto_login_off };
         }
         // A cookie of another account is not sent to this host, and its seal would not make it this one's client.
         let attempt = attempt::newest(request, keys);
@@ -54,7 +57,7 @@ impl WayBack {
             |ticket: &Ticket| attempt.as_ref().is_some_and(|attempt| attempt.started_at >= ticket.made_at());
         if let Some(ticket) = ticket.filter(|ticket| !attempt_is_newer(ticket)) {
             let (client, via) = (Some(ticket.client), ticket.link);
-            return Self { client, target: ticket.target, via, target_is_lost: false };
+            return Self { client, target: ticket.target, via, ..Self::default() };
         }
         match attempt {
             Some(attempt) => Self {
@@ -62,6 +65,7 @@ impl WayBack {
                 target: attempt.request.target,
                 via: attempt.manner.via,
                 target_is_lost: false,
+                auto_login_off: Some(attempt.manner.auto_login_off),
             },
             None => Self { target_is_lost: true, ..Self::default() },
         }

@@ -46,6 +46,15 @@ impl Outcome {
     }
 }
 
+/// When something is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// In any case.
+    Always,
+    /// If the statement before it in the batch changed a row.
+    IfChanged,
+}
+
 /// Whose login is counted, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Login<'a> {
@@ -64,17 +73,11 @@ pub struct Login<'a> {
 impl Login<'_> {
     /// Counts one. `reason` says why a login failed, and is empty otherwise.
     #[must_use]
-    pub fn count(&self, outcome: Outcome, reason: &'static str) -> Statement {
-        self.counted("1", outcome, reason)
-    }
-
-    /// Counts one, if the statement before it in the batch changed a row.
-    #[must_use]
-    pub fn count_if_changed(&self, outcome: Outcome, reason: &'static str) -> Statement {
-        self.counted("changes() > 0", outcome, reason)
-    }
-
-    fn counted(&self, condition: &'static str, outcome: Outcome, reason: &'static str) -> Statement {
+    pub fn count(&self, when: When, outcome: Outcome, reason: &'static str) -> Statement {
+        let condition = match when {
+            When::Always => "1",
+            When::IfChanged => "changes() > 0",
+        };
         Statement::compiled(format!(
             "INSERT INTO login_counts (account, day, client_id, link, browser, outcome, reason, count) \
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1 WHERE {condition} \
