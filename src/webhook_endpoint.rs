@@ -11,7 +11,7 @@ use crate::{
     secret::{Purpose, SecretText},
     store::{audit::Change, outbox},
     time::UnixMillis,
-    web::{ApiError, Reply, Request, keyset},
+    web::{ApiError, Reply, Request, form::Form, keyset},
 };
 
 /// The body of `PUT /v1/webhook-endpoint`.
@@ -91,8 +91,8 @@ pub async fn dead_letters<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = keyset::parameters(request)?;
-    let limit = keyset::limit(&form)?;
+    let form = Form::of_query(request)?;
+    let limit = form.limit(keyset::LIMIT.0, keyset::LIMIT.1)?;
     let read = outbox::dead(&account.id, keyset::at_place(&form)?, limit);
     let rows: Vec<DeadLetter> = cx.platform.rows(&account.database, read).await?;
     let is_full = i64::try_from(rows.len()).is_ok_and(|length| length == limit);
@@ -128,7 +128,7 @@ pub async fn replay<P: Platform>(
     if account.webhook_endpoint.is_none() {
         return Err(ApiError::conflict("no_webhook_endpoint", "set one with PUT /v1/webhook-endpoint first"));
     }
-    let most = keyset::MAX;
+    let most = keyset::LIMIT.1;
     if ids.as_ref().is_some_and(|ids| i64::try_from(ids.len()).is_ok_and(|length| length > most)) {
         return Err(ApiError::invalid_request(format!("one call names at most {most} ids")));
     }

@@ -55,7 +55,7 @@ pub async fn page<P: Platform>(
     let kind = KINDS.iter().find(|kind| kind.name == what).ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", "GET /v1/exports says what can be exported")
     })?;
-    let form = Form::parse(request.query.as_bytes())?;
+    let form = Form::of_query(request)?;
     let limit = form.limit(LIMIT.0, LIMIT.1)?;
     let after = kind.place(form.value("after"))?;
     let statement = Statement::compiled(kind.sql()).bind(&account.id).bind(limit + 1);

@@ -79,13 +79,9 @@ pub async fn list<P: Platform>(
     site: &Site,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = Form::parse(request.query.as_bytes()).map_err(|e| refused(e.to_string()))?;
+    let form = Form::of_query(request)?;
     let after = form.value("after").map(AutoLoginLinkId::parse).transpose()?;
-    let limit = match form.value("limit").map(str::parse::<i64>) {
-        None => MAX_LISTED,
-        Some(Ok(limit)) if (1..=MAX_LISTED).contains(&limit) => limit,
-        Some(_) => return Err(refused("limit must be 1 to 100")),
-    };
+    let limit = form.limit(MAX_LISTED, MAX_LISTED)?;
     let account = &site.account;
     let page = auto_login_link::page(&account.id, form.value("client_id"), after.as_ref(), limit + 1);
     let mut rows: Vec<Row> = cx.platform.rows(&account.database, page).await?;

@@ -94,7 +94,7 @@ pub async fn list<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = Form::parse(request.query.as_bytes())?;
+    let form = Form::of_query(request)?;
     let limit = form.limit(LIMIT.0, LIMIT.1)?;
     let after = form.value("after").map(ImportId::parse).transpose()?;
     let before = match after {

@@ -139,7 +139,7 @@ pub async fn show<P: Platform>(
     id: &str,
 ) -> Result<Reply, ApiError> {
     let id = ImportId::parse(id)?;
-    let form = Form::parse(request.query.as_bytes())?;
+    let form = Form::of_query(request)?;
     let limit = form.limit(LIMIT.0, LIMIT.1)?;
     let refused = select_refused(&account.id, &id, after(&form)?, limit);
     let [import, parts] = select(&account.id, &id);

@@ -39,7 +39,7 @@ pub async fn find<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = keyset::parameters(request)?;
+    let form = Form::of_query(request)?;
     if let Some(member) = form.value("member_id") {
         let member = MemberId::parse(member)?;
         let key = CacheKey::LinkByMember(account.id.clone(), member.clone());
@@ -82,7 +82,7 @@ async fn look_up<P: Platform>(
 
 /// A page of all links, in the order of their members.
 async fn list<P: Platform>(cx: Context<'_, P>, account: &Account, form: &Form) -> Result<Reply, ApiError> {
-    let limit = keyset::limit(form)?;
+    let limit = form.limit(keyset::LIMIT.0, keyset::LIMIT.1)?;
     let read = link::list(&account.id, form.value("after").unwrap_or_default(), limit);
     let rows: Vec<Row> = cx.platform.rows(&account.database, read).await?;
     let is_full = i64::try_from(rows.len()).is_ok_and(|length| length == limit);
@@ -109,8 +109,8 @@ pub async fn history<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = keyset::parameters(request)?;
-    let (limit, before) = (keyset::limit(&form)?, keyset::at_place(&form)?);
+    let form = Form::of_query(request)?;
+    let (limit, before) = (form.limit(keyset::LIMIT.0, keyset::LIMIT.1)?, keyset::at_place(&form)?);
     let read = |side: Side<'_>| link::history(&account.id, side, before, limit);
     let statement = match (form.value("sub"), form.value("member_id"), form.value("line_user_id")) {
         (Some(sub), None, None) => read(Side::Subject(&Subject::parse(sub)?)),

@@ -76,7 +76,7 @@ pub async fn authorize<P: Platform>(
     if request.method == Method::POST {
         return Ok(Step::Answered(as_get(site, request)));
     }
-    let Ok(form) = Form::parse(request.query.as_bytes()) else {
+    let Ok(form) = Form::of_query(request) else {
         return Ok(Step::Answered(page(site, request, None, "repeated_parameter")));
     };
     // (2)

@@ -73,11 +73,7 @@ pub async fn logout<P: Platform>(
     request: &Request,
 ) -> Result<Reply, PlatformError> {
     // (1)
-    let form = if request.method == Method::POST {
-        Form::of_body(request)
-    } else {
-        Form::parse(request.query.as_bytes())
-    };
+    let form = if request.method == Method::POST { Form::of_body(request) } else { Form::of_query(request) };
     let Ok(form) = form else { return Ok(refused(site, request, "malformed_request")) };
     // (2)
     let hint = match form.value("id_token_hint") {

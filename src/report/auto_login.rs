@@ -6,7 +6,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{Period, parameters};
+use super::Period;
 use crate::{
     config::Account,
     platform::{Context, Outcome, Platform, PlatformError},
@@ -39,7 +39,7 @@ pub async fn auto_login<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = parameters(request)?;
+    let form = Form::of_query(request)?;
     let period = Period::read(&form, cx.platform.now())?;
     let sums = [totals(), browsers(), reasons(), links()];
     let sums = sums.into_iter().map(|sql| bound(sql, account, period, &form)).collect();

@@ -4,12 +4,12 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Period, parameters};
+use super::Period;
 use crate::{
     config::Account,
     platform::{Context, Platform},
     store::Statement,
-    web::{ApiError, Reply, Request, object},
+    web::{ApiError, Reply, Request, form::Form, object},
 };
 
 /// Answers the report of a period, of one client where it is named.
@@ -18,7 +18,7 @@ pub async fn friend_add<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let form = parameters(request)?;
+    let form = Form::of_query(request)?;
     let period = Period::read(&form, cx.platform.now())?;
     let sums = Statement::new(
         "WITH counted AS (SELECT c.client_id, c.mode, sum(c.logins) AS logins, sum(c.friends_before) AS friends_before, \

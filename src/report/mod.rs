@@ -8,7 +8,7 @@ pub use friend_add::friend_add;
 
 use crate::{
     time::{Day, UnixMillis},
-    web::{ApiError, Request, form::Form},
+    web::{ApiError, form::Form},
 };
 
 /// The longest period, in days.
@@ -41,8 +41,4 @@ impl Period {
         }
         Ok(Self { from, to })
     }
-}
-
-fn parameters(request: &Request) -> Result<Form, ApiError> {
-    Form::parse(request.query.as_bytes()).map_err(|e| ApiError::invalid_request(e.to_string()))
 }

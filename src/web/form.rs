@@ -42,6 +42,11 @@ impl Form {
         Ok(form)
     }
 
+    /// Reads the query of a request.
+    pub fn of_query(request: &Request) -> Result<Self, FormError> {
+        Self::parse(request.query.as_bytes())
+    }
+
     /// Reads the body of a request, whose content type must say that it is a form.
     pub fn of_body(request: &Request) -> Result<Self, FormError> {
         let content_type = request.header(&header::CONTENT_TYPE).unwrap_or_default();
