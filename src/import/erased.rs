@@ -10,28 +10,42 @@ use crate::{
     platform::{Context, Platform, PlatformError},
     secret::Digest,
     store::tombstone::{self, Tombs},
+    time::UnixMillis,
 };
 
 /// Digests that are asked for at once: as JSON well below the 2 MB of a value.
 const AT_ONCE: usize = 20_000;
 
-/// Which of these lines name a member or a LINE user who was erased, by their numbers in ascending order. They are refused as
-/// `erased`, without a word on which side it is. An account that has erased nobody is asked one question, one that has erased somebody a few.
+/// What a look at the tombstones found.
+#[derive(Debug, Default)]
+pub(super) struct Erased {
+    /// The lines that name somebody who was erased, in ascending order.
+    pub(super) lines: Vec<u32>,
+    /// The time of the newest tombstone; 0 where there is none.
+    pub(super) newest: UnixMillis,
+}
+
+/// Which of these lines name a member or a LINE user who was erased, by their numbers. They are refused as `erased`, without a
+/// word on which side it is. An account that has erased nobody is asked one question, one that has erased somebody a few.
 ///
-/// Who is erased after this look is caught by the claim of the part, which asks for tombstones of since.
+/// Who is erased after this look is caught by the claim of the part, which asks for tombstones after the newest that was seen.
 pub(super) async fn erased<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     lines: &[Line],
-) -> Result<Vec<u32>, PlatformError> {
+) -> Result<Erased, PlatformError> {
+    #[derive(Deserialize)]
+    struct Newest {
+        newest: Option<UnixMillis>,
+    }
     #[derive(Deserialize)]
     struct Row {
         digest: Digest,
     }
-    let any: Vec<Row> = cx.platform.rows(&account.database, tombstone::any(&account.id)).await?;
-    if any.is_empty() {
-        return Ok(Vec::new());
-    }
+    let look = cx.platform.one(&account.database, tombstone::newest(&account.id)).await?;
+    let Some(newest) = look.first::<Newest>()?.and_then(|row| row.newest) else {
+        return Ok(Erased::default());
+    };
     let tombs = Tombs::new(&cx.settings.keys, &account.id);
     let named: Vec<(u32, Digest)> = lines
         .iter()
@@ -48,7 +62,7 @@ pub(super) async fn erased<P: Platform>(
         known.extend(rows.into_iter().map(|row| row.digest));
     }
     let gone = named.into_iter().filter(|(_, digest)| known.contains(digest));
-    let mut numbers: Vec<u32> = gone.map(|(number, _)| number).collect();
-    numbers.dedup();
-    Ok(numbers)
+    let mut lines: Vec<u32> = gone.map(|(number, _)| number).collect();
+    lines.dedup();
+    Ok(Erased { lines, newest })
 }

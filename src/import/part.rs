@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     MAX_BYTES, MAX_PARTS,
-    erased::erased,
+    erased::{Erased, erased},
     line::{self, Reason},
     show::{objects, shown_part},
     statements::Attempt,
@@ -34,14 +34,13 @@ pub async fn put_part<P: Platform>(
     check_body(request)?;
     // (2)
     let mut lines = line::read(request.bytes())?;
-    let looked_at = cx.platform.now();
-    let gone = erased(cx, account, &lines.asked).await?;
+    let Erased { lines: gone, newest } = erased(cx, account, &lines.asked).await?;
     lines.asked.retain(|line| gone.binary_search(&line.number).is_err());
     lines.refused.extend(gone.into_iter().map(|number| (number, Reason::Erased)));
     // (3)
     let digest = Digest::of(request.bytes());
     let claim = crate::id::short(cx.platform.random());
-    let attempt = Attempt { account, import: &import, part, claim, looked_at, now: cx.platform.now() };
+    let attempt = Attempt { account, import: &import, part, claim, newest, now: cx.platform.now() };
     let statements = attempt.statements(&digest, &lines.asked, &lines.refused, cx.platform.random());
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     // (4)

@@ -14,7 +14,7 @@ use crate::{
     config::Account,
     id::{ImportId, Subject},
     secret::{Digest, hmac_sha256},
-    store::{Statement, tombstone::nobody_since},
+    store::{Statement, tombstone::nobody_after},
     time::UnixMillis,
 };
 
@@ -36,8 +36,8 @@ pub(super) struct Attempt<'a> {
     pub(super) part: i64,
     /// The attempt's own random name.
     pub(super) claim: String,
-    /// When it was looked who was erased.
-    pub(super) looked_at: UnixMillis,
+    /// The time of the newest tombstone that was seen.
+    pub(super) newest: UnixMillis,
     /// When.
     pub(super) now: UnixMillis,
 }
@@ -69,11 +69,11 @@ impl Attempt<'_> {
              SELECT ?1, ?2, ?3, ?4, ?5, \
                1 + (SELECT count(*) FROM import_parts WHERE account = ?1 AND import = ?2), ?6 \
              FROM imports WHERE account = ?1 AND id = ?2 AND state = 'open' AND {} ON CONFLICT DO NOTHING",
-            nobody_since("?7")
+            nobody_after("?7")
         )))
         .bind(digest)
         .bind(self.now)
-        .bind(self.looked_at)
+        .bind(self.newest)
     }
 
     /// (2) Makes the rows of LINE users, where they are not there and the member is free.

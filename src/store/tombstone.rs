@@ -39,30 +39,35 @@ impl<'a> Tombs<'a> {
     }
 }
 
-/// Sets tombstones.
+/// Sets tombstones. Their time is later than that of all before them in the account, in the order in which they come to be:
+/// clocks differ, and a batch may take long after its time was taken.
 #[must_use]
 pub fn set(account: &AccountId, digests: &[Digest], now: UnixMillis) -> Statement {
-    Statement::new(
-        "INSERT INTO tombstones (account, digest, erased_at) SELECT ?1, value, ?3 FROM json_each(?2) WHERE 1 \
-         ON CONFLICT (account, digest) DO UPDATE SET erased_at = excluded.erased_at",
-    )
+    Statement::compiled(format!(
+        "INSERT INTO tombstones (account, digest, erased_at) \
+         SELECT ?1, value, max(?3, 1 + coalesce(({NEWEST}), 0)) FROM json_each(?2) WHERE 1 \
+         ON CONFLICT (account, digest) DO UPDATE SET erased_at = excluded.erased_at"
+    ))
     .bind(account)
     .bind_json(digests)
     .bind(now)
 }
 
-/// One tombstone of the account, if it has any, as `digest`.
+/// The time of the newest tombstone of the account `?1`, null where there is none.
+const NEWEST: &str =
+    "SELECT max(erased_at) FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at > 0";
+
+/// The time of the account's newest tombstone, as `newest`.
 #[must_use]
-pub fn any(account: &AccountId) -> Statement {
-    Statement::new("SELECT digest FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at > 0 LIMIT 1")
-        .bind(account)
+pub fn newest(account: &AccountId) -> Statement {
+    Statement::compiled(format!("SELECT ({NEWEST}) AS newest")).bind(account)
 }
 
-/// SQL: that nobody of the account `?1` was erased at this time or later.
+/// SQL: that nobody of the account `?1` was erased after the tombstone of this time, or if it is 0, ever.
 #[must_use]
-pub fn nobody_since(at: &str) -> String {
+pub fn nobody_after(newest: &str) -> String {
     format!(
-        "NOT EXISTS (SELECT 1 FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at >= {at})"
+        "NOT EXISTS (SELECT 1 FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at > {newest})"
     )
 }
 

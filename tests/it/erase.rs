@@ -26,7 +26,7 @@ fn everything(stage: &Stage) -> Vec<(String, String)> {
 }
 
 /// Where these words stand.
-fn found<'a>(stage: &Stage, words: &[&'a str]) -> Vec<(String, &'a str)> {
+pub(crate) fn found<'a>(stage: &Stage, words: &[&'a str]) -> Vec<(String, &'a str)> {
     let places = everything(stage);
     let at = |word: &&'a str| {
         let standing = places.iter().filter(move |(_, text)| text.contains(*word));
@@ -35,7 +35,7 @@ fn found<'a>(stage: &Stage, words: &[&'a str]) -> Vec<(String, &'a str)> {
     words.iter().flat_map(at).collect()
 }
 
-fn erase(stage: &Stage, member: &str) -> u16 {
+pub(crate) fn erase(stage: &Stage, member: &str) -> u16 {
     stage.api(&stage.shop, Method::DELETE, &format!("/v1/members/{member}"), None).0
 }
 

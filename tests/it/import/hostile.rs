@@ -1,11 +1,18 @@
 //! What a careless export, a hostile customer of the shop, or another shop may send.
 
-use enishi_world::{ACCOUNT, request};
+use enishi::{
+    platform::Platform,
+    time::{HOUR, MINUTE, UnixMillis},
+};
+use enishi_world::{ACCOUNT, Fault, request};
 use http::{HeaderValue, Method, header};
 use serde_json::json;
 
 use super::{begin, finish, part, refused, send, show, user};
-use crate::support::{Stage, json_body};
+use crate::{
+    erase::found,
+    support::{Stage, json_body},
+};
 
 #[test]
 fn another_shop_neither_sees_nor_fills_an_import() {
@@ -168,4 +175,35 @@ fn an_import_that_nobody_should_begin_is_refused() {
     assert_eq!(stage.api(&stage.shop, Method::GET, "/v1/imports/none", None).0, 404);
     assert_eq!(stage.api(&stage.shop, Method::GET, "/v1/imports/a%20b", None).0, 400);
     assert_eq!(stage.world.get(&format!("{}/v1/imports", ACCOUNT.issuer)).status, 401);
+}
+
+#[test]
+fn an_erasure_that_is_slow_is_heeded_by_an_import_that_looked_before_it_was_done() {
+    let mut met = 0;
+    for seed in 1..60 {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        let user = stage.member("member-canary-7", "gold");
+        let id = begin(&stage, &json!({}));
+        // The erasure's batch takes two minutes; the import comes as it ends.
+        world.fail_at(2, Fault::Stalled);
+        let ends = world.now() + 2 * MINUTE;
+        let erasure = stage.shop.api_request(Method::DELETE, "/v1/members/member-canary-7", None);
+        let part = part(&stage, &id, 1, format!("member-canary-7,{user}"));
+        let warming = stage.shop.api_request(Method::GET, "/v1/imports", None);
+        let at_time = async |(request, begins): (_, UnixMillis)| {
+            if begins == ends {
+                world.sleep_until(begins + -1).await;
+                assert_eq!(world.serve(warming.clone()).await.status, 200);
+            }
+            world.sleep_until(begins).await;
+            world.serve(request).await.status.as_u16()
+        };
+        let statuses = world.together([(erasure, world.now()), (part, ends)].map(at_time));
+        assert_eq!((statuses[0], world.end_faults()), (Some(204), false), "seed {seed}");
+        met += u32::from(statuses[1] == Some(409));
+        world.settle(HOUR);
+        assert_eq!(found(&stage, &[&user, "member-canary-7"]), [], "seed {seed}: {statuses:?}");
+    }
+    assert!(met > 0, "some import looked before the erasure was done, and came after it");
 }
