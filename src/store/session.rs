@@ -138,8 +138,9 @@ pub fn issue_code(account: &AccountId, new: &NewCode<'_>, now: UnixMillis) -> St
         Of::Attempt(attempt) => (
             "JOIN login_attempts t ON t.account = ?1 AND t.attempt = ?6 \
              JOIN sessions s ON s.account = ?1 AND s.sid = t.sid",
-            "NOT EXISTS (SELECT 1 FROM pushed_requests p WHERE p.account = ?1 AND p.digest = a.r ->> '$.pushed.digest' \
-               AND p.spent_by <> ?6)",
+            // A pushed request that is gone was erased with its member: its row outlives every attempt.
+            "(a.r ->> '$.pushed.digest' IS NULL OR EXISTS (SELECT 1 FROM pushed_requests p WHERE p.account = ?1 \
+               AND p.digest = a.r ->> '$.pushed.digest' AND coalesce(p.spent_by, ?6) = ?6))",
             attempt.into(),
         ),
         Of::Cookie(token) => (

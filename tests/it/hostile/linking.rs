@@ -2,6 +2,7 @@
 
 use enishi::{time::MINUTE, web::Reply};
 use enishi_world::{ACCOUNT, LINE, World};
+use http::Method;
 use serde_json::json;
 
 use super::{
@@ -9,7 +10,10 @@ use super::{
     html::{hidden, html, ways},
     location, posted, sent,
 };
-use crate::support::{Browser, Consent, LINE_TOKEN, Login, Shop, Stage, json_body, query};
+use crate::{
+    erase::{erase, found},
+    support::{Browser, Consent, LINE_TOKEN, Login, Shop, Stage, json_body, query},
+};
 
 /// The shop asks to link this member: its session's half of the login, and where the browser opens it.
 pub(super) fn pushed(stage: &Stage, shop: &Shop, mark: &str, member: &str) -> (Login, String) {
@@ -202,4 +206,23 @@ fn a_code_that_carries_a_link_makes_it_for_its_own_client_only_and_against_no_ot
     let spent = json_body(&shop.redeem(world, &login, &first));
     assert_eq!(spent["error"], "invalid_grant");
     assert_eq!(stage.count("links"), 1, "a second use ends what it gave, and does not tie or untie");
+}
+
+#[test]
+fn a_pushed_request_that_was_open_when_its_member_was_erased_ties_nobody() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let put = json!({ "attributes": { "rank": "gold" } });
+    assert_eq!(stage.api(shop, Method::PUT, "/v1/members/member-canary-7", Some(&put)).0, 200);
+    let (login, opening) = pushed(&stage, shop, "1", "member-canary-7");
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let sealed = at_consent(world, &mut browser, &opening);
+    assert_eq!(erase(&stage, "member-canary-7"), 204);
+    let answer = word(world, &browser, &sealed, "allow");
+    if let Some(code) = code(shop, &answer) {
+        shop.redeem(world, &login, &code);
+    }
+    assert_eq!(stage.count("links"), 0);
+    assert_eq!(found(&stage, &["member-canary-7"]), []);
+    assert_eq!(answer.status, 400, "she starts again at the shop");
 }
