@@ -115,8 +115,14 @@ async fn mail<P: Platform>(
         "sub": subject, "client_id": attempt.request.client_id, "email": address, "code": code,
         "expires_at": (now + LIFETIME).rfc3339(), "locale": attempt.language(request).tag(),
     });
-    let event =
-        Event { account: &account.id, kind: "email.code_requested", data, at: now, until: now + LIFETIME };
+    let event = Event {
+        account: &account.id,
+        kind: "email.code_requested",
+        data,
+        subject,
+        at: now,
+        until: now + LIFETIME,
+    };
     let randoms = [cx.platform.random(), cx.platform.random()];
     let owe = outbox::webhook(&cx.settings.keys, randoms, &event);
     let look = Statement::new("SELECT 1 AS mailed FROM email_codes WHERE account = ?1 AND attempt = ?2")

@@ -46,7 +46,8 @@ pub fn look(account: &AccountId, member: &MemberId, tombs: &[Digest]) -> Vec<Sta
         "SELECT EXISTS (SELECT 1 FROM members WHERE account = ?1 AND member_id = ?2) \
            OR EXISTS (SELECT 1 FROM links WHERE account = ?1 AND member_id = ?2) \
            OR EXISTS (SELECT 1 FROM attributes WHERE account = ?1 AND member_id = ?2) \
-           OR EXISTS (SELECT 1 FROM link_history WHERE account = ?1 AND member_id = ?2) AS is_here, \
+           OR EXISTS (SELECT 1 FROM link_history WHERE account = ?1 AND member_id = ?2) \
+           OR EXISTS (SELECT 1 FROM link_nonces WHERE account = ?1 AND member_id = ?2) AS is_here, \
            EXISTS (SELECT 1 FROM tombstones WHERE account = ?1 AND digest IN (SELECT value FROM json_each(?3))) AS was_here",
     )
     .bind(account)
@@ -86,6 +87,7 @@ pub fn erase(person: &Person<'_>, ending: &Ending<'_>) -> Vec<Statement> {
         tombstone::set(account, person.tombs, now),
         audit::if_changed(account, &change, person.name, now),
     ];
+    statements.push(untold(account, person.member));
     if let Some(line_user_id) = person.line_user_id {
         let bound: Vec<Value> = vec![account.into(), person.member.into(), line_user_id.into()];
         statements.extend(news(person, bound.clone(), ending));
@@ -98,7 +100,18 @@ pub fn erase(person: &Person<'_>, ending: &Ending<'_>) -> Vec<Statement> {
     statements
 }
 
-/// (2) What waits to be told of the person is not told any more; that they go is.
+/// (2) What waits to be told of the member, or was never taken, is not told any more, whomever else it names; that they are
+/// erased is.
+fn untold(account: &AccountId, member: &MemberId) -> Statement {
+    Statement::new(
+        "DELETE FROM outbox INDEXED BY outbox_by_member WHERE account = ?1 AND kind = 'event' \
+           AND body ->> '$.data.member_id' = ?2 AND body ->> '$.data.reason' IS NOT 'erased'",
+    )
+    .bind(account)
+    .bind(member)
+}
+
+/// (2) Likewise of the LINE user.
 fn news(person: &Person<'_>, bound: Vec<Value>, ending: &Ending<'_>) -> Vec<Statement> {
     let with = |sql: String| bound.iter().cloned().fold(Statement::compiled(sql), Statement::bind);
     let mut statements = vec![with(format!(
@@ -138,6 +151,11 @@ fn of_line_user(bound: &[Value], now: UnixMillis) -> Vec<Statement> {
         .bind(now + -SHORT_LIVED)
     };
     let mut statements = vec![
+        with(format!(
+            "DELETE FROM email_codes WHERE account = ?1 AND attempt IN (SELECT t.attempt FROM login_attempts t \
+               INDEXED BY login_attempts_by_age WHERE t.claimed_at > ?4 AND t.account = ?1 AND t.sid IN ({sessions}))"
+        ))
+        .bind(now + -SHORT_LIVED),
         short("codes", "codes_by_age", "expires_at"),
         short("login_attempts", "login_attempts_by_age", "claimed_at"),
         with(format!(
@@ -175,8 +193,8 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
             "DELETE FROM pushed_requests INDEXED BY pushed_requests_by_age WHERE created_at > ?3 AND account = ?1 \
                AND request ->> '$.link.member_id' = ?2",
         ),
-        short(
-            "DELETE FROM link_nonces INDEXED BY link_nonces_by_age WHERE expires_at > ?3 AND account = ?1 AND member_id = ?2",
+        with(
+            "DELETE FROM link_nonces INDEXED BY link_nonces_by_member WHERE account = ?1 AND member_id = ?2",
         ),
         with(
             "DELETE FROM link_history INDEXED BY link_history_by_member WHERE account = ?1 AND member_id = ?2",

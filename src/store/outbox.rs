@@ -67,6 +67,8 @@ pub struct Event<'a> {
     pub kind: &'static str,
     /// `data`.
     pub data: Value,
+    /// Of whom it speaks, with whom it is erased.
+    pub subject: &'a Subject,
     /// When.
     pub at: UnixMillis,
     /// Until when it makes sense.
@@ -97,14 +99,16 @@ pub fn webhook(keys: &Keys, randoms: [[u8; 32]; 2], event: &Event<'_>) -> Statem
     let [id, nonce] = randoms;
     let body = json!({ "type": event.kind, "timestamp": event.at.rfc3339(), "data": event.data });
     Statement::new(
-        "INSERT INTO outbox (account, id, kind, body, created_at, due_at, expires_at) \
-         SELECT ?1, ?2, 'webhook', ?3, ?4, ?4, ?5 WHERE changes() > 0 RETURNING id AS outbox_id",
+        "INSERT INTO outbox (account, id, kind, body, line_user, created_at, due_at, expires_at) \
+         SELECT ?1, ?2, 'webhook', ?3, id, ?4, ?4, ?5 FROM line_users \
+         WHERE account = ?1 AND subject = ?6 AND changes() > 0 RETURNING id AS outbox_id",
     )
     .bind(event.account)
     .bind(format!("msg_{}", crate::id::short(id)))
     .bind(keys.seal_text(Purpose::Outbox, &body.to_string(), nonce))
     .bind(event.at)
     .bind(event.until)
+    .bind(event.subject)
 }
 
 /// Events for the shop, one for each row of a query. They speak of ids alone.

@@ -12,6 +12,7 @@ mod clients;
 mod codes;
 mod consent;
 mod corpus;
+mod erased;
 mod fuzz;
 mod go;
 mod hints;
