@@ -232,6 +232,15 @@ pub async fn reread<P: Platform>(
     }
 }
 
+/// The configuration read afresh in any case; none if the account is gone. For what cannot be made good: most refusals can
+/// wait for [`reread`].
+pub async fn newest<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Rc<Account>,
+) -> Result<Option<Rc<Account>>, PlatformError> {
+    read(cx, &account.host).await
+}
+
 /// What `look` finds in the configuration in memory, or else in the newest.
 pub async fn find<P: Platform, T>(
     cx: Context<'_, P>,

@@ -26,7 +26,7 @@ pub(super) async fn tell<P: Platform>(
     owed: &Owed,
     row: &Claimed,
 ) -> Result<Told, PlatformError> {
-    let Some(endpoint) = &account.webhook_endpoint else { return Ok(Told::Done) };
+    let Some(endpoint) = &account.webhook_endpoint else { return Ok(Told::Unwanted) };
     let body = match row.kind {
         Kind::Webhook => {
             let opened = cx.settings.keys.open_text(Purpose::Outbox, &row.body);

@@ -24,7 +24,7 @@ pub(super) async fn tell<P: Platform>(
     let Some((client, uri)) =
         client.and_then(|client| Some((client, client.backchannel_logout_uri.clone()?)))
     else {
-        return Ok(Told::Done);
+        return Ok(Told::Unwanted);
     };
     let now = cx.platform.now();
     let key = signing_key::in_use(&account.signing_keys, client.id_token_signed_response_alg, now);

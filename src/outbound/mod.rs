@@ -48,8 +48,10 @@ pub struct Owed {
 
 /// What one attempt came to.
 enum Told {
-    /// It was taken, or there is nobody to tell.
+    /// It was taken.
     Done,
+    /// By this configuration there is nobody to tell.
+    Unwanted,
     /// It never will be.
     Never,
     /// It may be later; with what was answered instead.
@@ -68,8 +70,9 @@ pub async fn deliver<P: Platform>(cx: Context<'_, P>, owed: &[Owed]) -> Vec<Disp
     join_all(work).await
 }
 
-/// (1) The row is claimed, for one attempt; (2) what was not taken in its time is given up; (3) the server is told; (4) the
-/// row goes, or waits.
+/// (1) The row is claimed, for one attempt; (2) what was not taken in its time is given up; (3) the server is told, and what
+/// nobody wants is dropped by the newest configuration alone: whoever owed the row may have known a newer one than this
+/// isolate; (4) the row goes, or waits.
 async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Disposition, PlatformError> {
     // (1)
     let Some(account) = config::account_by_id(cx, &owed.account).await? else {
@@ -88,14 +91,15 @@ async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Dispositio
         return Ok(Disposition::Done);
     }
     // (3)
-    let told = match row.kind {
-        Kind::Webhook | Kind::Event => event::tell(cx, &account, owed, &row).await?,
-        Kind::Logout => logout::tell(cx, &account, owed, &row).await?,
-        Kind::Deauthorize => deauthorize::tell(cx, &account, &row).await?,
-    };
+    let mut told = attempt(cx, &account, owed, &row).await?;
+    if matches!(told, Told::Unwanted)
+        && let Some(newest) = config::newest(cx, &account).await?
+    {
+        told = attempt(cx, &newest, owed, &row).await?;
+    }
     // (4)
     let status = match told {
-        Told::Done => {
+        Told::Done | Told::Unwanted => {
             settle(cx, &account, done(&account, owed, row.kind, true)).await?;
             return Ok(Disposition::Done);
         }
@@ -111,6 +115,19 @@ async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Dispositio
     let put_off = outbox::put_off(&account.id, &owed.id, cx.platform.now() + delay, &reason);
     settle(cx, &account, vec![put_off]).await?;
     Ok(Disposition::Retry { seconds: u32::try_from(delay / SECOND).unwrap_or(u32::MAX) })
+}
+
+async fn attempt<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Rc<Account>,
+    owed: &Owed,
+    row: &Claimed,
+) -> Result<Told, PlatformError> {
+    match row.kind {
+        Kind::Webhook | Kind::Event => event::tell(cx, account, owed, row).await,
+        Kind::Logout => logout::tell(cx, account, owed, row).await,
+        Kind::Deauthorize => deauthorize::tell(cx, account, row).await,
+    }
 }
 
 /// The row is gone; of LINE it is noted whether it was told.

@@ -222,3 +222,27 @@ fn a_link_that_a_pushed_request_made_is_told_with_the_redemption_of_its_code() {
     let sub = shop.verified(world, &login, &tokens)["sub"].clone();
     assert_eq!(stage.events(), [("link.made".to_owned(), json!({ "sub": sub, "member_id": "M-1" }))]);
 }
+
+/// Whoever consumes the queue may know an older configuration than whoever owed the row.
+#[test]
+fn an_endpoint_that_the_consumers_isolate_does_not_know_yet_is_told_all_the_same() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let sub = stage.subject(&stage.friend("花子"));
+    let of_before = world.isolate();
+    world.evict_isolate();
+    stage.takes_events();
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-1" })).0, 201);
+    let bodies = world.queued();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    world.run(enishi::app::work(world.context(&of_before), &bodies)).unwrap();
+    assert_eq!(world.shop_calls().len(), 1, "told, and not dropped");
+    world.run_queues();
+    assert_eq!(kinds(&stage), ["link.made"]);
+    // Once the newest configuration has none, nobody wants it.
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, &format!("/v1/links/{sub}"), None).0, 204);
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, "/v1/webhook-endpoint", None).0, 204);
+    world.run_queues();
+    assert_eq!((world.shop_calls().len(), stage.count("outbox")), (1, 0));
+}

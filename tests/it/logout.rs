@@ -307,3 +307,18 @@ fn the_confirmation_is_japanese_unless_english_is_asked_for() {
     let page = String::from_utf8(stage.world.answer(asking).body).unwrap();
     assert!(page.contains("<html lang=\"ja\">") && page.contains("ログアウトする"), "{page}");
 }
+
+#[test]
+fn a_client_that_the_consumers_isolate_does_not_know_yet_is_told_all_the_same() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let of_before = world.isolate();
+    world.evict_isolate();
+    let shop = told(&stage);
+    let (mut browser, _, tokens) = stage.logged_in(&shop, "openid");
+    browser.go(&shop.logout_url(&[("id_token_hint", hint(&tokens))]));
+    let bodies = world.queued();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    world.run(enishi::app::work(world.context(&of_before), &bodies)).unwrap();
+    assert_eq!((logout_tokens(&stage).len(), stage.count("outbox")), (1, 0));
+}
