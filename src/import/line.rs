@@ -9,7 +9,7 @@ use crate::{
     web::ApiError,
 };
 
-/// Lines of one part. More than 27,778 that are well formed do not fit into [`super::MAX_BYTES`].
+/// Lines of one part, a header counted and blank ones not. More than 27,778 that are well formed do not fit into [`super::MAX_BYTES`].
 const MAX_LINES: u32 = 30_000;
 
 /// The names of the columns, for a header.
@@ -52,7 +52,7 @@ pub(super) struct Lines {
 
 /// Reads a part.
 pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
-    let mut records = records(body)?.into_iter().peekable();
+    let mut records = records(body, MAX_LINES)?.into_iter().peekable();
     if let Some(Content::Two(first, second)) = records.peek().map(|record| &record.content) {
         let named = [first, second].map(|name| name.trim().to_ascii_lowercase());
         if named == COLUMNS {
@@ -62,17 +62,7 @@ pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
         }
     }
     let mut lines = Lines::default();
-    let mut count = 0;
     for record in records {
-        if record.content == Content::Blank {
-            continue;
-        }
-        count += record.lines;
-        if count > MAX_LINES {
-            let limit =
-                format!("a part has at most {MAX_LINES} lines; cut the file at line ends into more parts");
-            return Err(invalid(limit));
-        }
         match judged(&record.content) {
             Ok((member, user)) => lines.asked.push(Line { number: record.line, member, user }),
             // Of a record of several lines each counts, so that every line of the file is accounted for.
@@ -81,7 +71,7 @@ pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
             }
         }
     }
-    if count == 0 {
+    if lines.asked.is_empty() && lines.refused.is_empty() {
         return Err(invalid(
             "the part has no lines; send lines of member_id,line_user_id (curl: --data-binary)",
         ));

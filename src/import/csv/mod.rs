@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub(super) enum Content<'a> {
     /// Two columns.
     Two(Cow<'a, str>, Cow<'a, str>),
-    /// A blank line.
+    /// A blank line, which is no record.
     Blank,
     /// Another number of columns, or quotes where none may be.
     Malformed,
@@ -45,11 +45,15 @@ pub(super) enum CsvError {
          quotes twice, and cut files between lines"
     )]
     UnclosedQuote(u32),
+    /// More lines than are read.
+    #[error("a part has at most {0} lines; cut the file at line ends into more parts")]
+    TooManyLines(u32),
 }
 
-/// Reads all records. Where the whole is refused, nothing of it may be used: a line within an open quote is no line, and
-/// would let whoever chooses a member id write lines of his own.
-pub(super) fn records(bytes: &[u8]) -> Result<Vec<Record<'_>>, CsvError> {
+/// Reads all records but blank lines, up to so many lines: a record takes more room than the shortest line, and an isolate has
+/// little. Where the whole is refused, nothing of it may be used: a line within an open quote is no line, and would let
+/// whoever chooses a member id write lines of his own.
+pub(super) fn records(bytes: &[u8], most: u32) -> Result<Vec<Record<'_>>, CsvError> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(CsvError::Utf16);
     }
@@ -58,10 +62,16 @@ pub(super) fn records(bytes: &[u8]) -> Result<Vec<Record<'_>>, CsvError> {
         CsvError::NotUtf8(1 + line_ends(before.unwrap_or_default()))
     })?;
     let mut rest = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let (mut records, mut line) = (Vec::new(), 1);
+    let (mut records, mut line, mut read) = (Vec::new(), 1, 0);
     while !rest.is_empty() {
         let (content, lines, after) = record(rest).ok_or(CsvError::UnclosedQuote(line))?;
-        records.push(Record { line, lines, content });
+        if content != Content::Blank {
+            read += lines;
+            if read > most {
+                return Err(CsvError::TooManyLines(most));
+            }
+            records.push(Record { line, lines, content });
+        }
         (rest, line) = (after, line + lines);
     }
     Ok(records)
@@ -153,6 +163,10 @@ mod by_the_book;
 mod tests {
     use super::*;
 
+    fn records(bytes: &[u8]) -> Result<Vec<Record<'_>>, CsvError> {
+        super::records(bytes, 1_000_000)
+    }
+
     fn two(line: u32, first: &'static str, second: &'static str) -> Record<'static> {
         Record { line, lines: 1, content: Content::Two(first.into(), second.into()) }
     }
@@ -160,8 +174,7 @@ mod tests {
     #[test]
     fn lines_end_with_lf_crlf_or_cr_and_the_last_with_nothing() {
         let read = records("\u{FEFF}a,b\r\nc,d\n\ne,f\rg,\"h\"".as_bytes()).unwrap();
-        let blank = Record { line: 3, lines: 1, content: Content::Blank };
-        assert_eq!(read, [two(1, "a", "b"), two(2, "c", "d"), blank, two(4, "e", "f"), two(5, "g", "h")]);
+        assert_eq!(read, [two(1, "a", "b"), two(2, "c", "d"), two(4, "e", "f"), two(5, "g", "h")]);
         assert_eq!(records(b""), Ok(vec![]));
     }
 
@@ -197,5 +210,15 @@ mod tests {
         assert_eq!(records(b"a,b\nc,\"d\ne,f\n"), Err(CsvError::UnclosedQuote(2)));
         assert_eq!(records(b"a,b\r\n\x89\xef\x88\xf5,c"), Err(CsvError::NotUtf8(2)));
         assert_eq!(records(b"\xff\xfea\0"), Err(CsvError::Utf16));
+    }
+
+    #[test]
+    fn blank_lines_take_no_room_and_of_too_many_others_no_more_is_read() {
+        let blank = "\n".repeat(1_000_000);
+        assert_eq!(super::records(blank.as_bytes(), 2).unwrap().capacity(), 0);
+        assert_eq!(super::records(b"a\n\nb\n\n", 2).unwrap().len(), 2);
+        for many in ["a\nb\nc\n", "a\n\"\n\n\"", "a\nb\nc\n\"unclosed"] {
+            assert_eq!(super::records(many.as_bytes(), 2), Err(CsvError::TooManyLines(2)));
+        }
     }
 }
