@@ -1,5 +1,5 @@
 /**
- * The shop's calls to Enishi's REST API (`/v1`): links, members, segments, sends. The API key stays on the server.
+ * The shop's calls to Enishi's REST API (`/v1`): links, members, segments, sends, auto-login links. The API key stays on the server.
  */
 
 const DEADLINE_MS = 10_000;
@@ -18,11 +18,13 @@ export class EnishiError extends Error {
 export class Enishi {
   #base;
   #apiKey;
+  #clientId;
 
-  /** @param {{issuer: string, api_key: string}} config */
-  constructor({ issuer, api_key }) {
+  /** @param {{issuer: string, api_key: string, client_id: string}} config */
+  constructor({ issuer, api_key, client_id }) {
     this.#base = issuer;
     this.#apiKey = api_key;
+    this.#clientId = client_id;
   }
 
   /** Makes the ID link: this LINE login belongs to this member. A conflict is an `EnishiError` with status 409. */
@@ -63,6 +65,22 @@ export class Enishi {
   /** A send's progress: `{state, targeted, accepted, excluded, failed}`, or null when there is no such send. */
   progress(id) {
     return this.#call("GET", `/v1/sends/${encodeURIComponent(id)}`).catch(absent);
+  }
+
+  /**
+   * An auto-login link for messages and rich menus: whoever taps it in LINE arrives at the page logged in. It names a page
+   * and never a person, so it may go to everybody. Answers `{id, url, target, label}`.
+   *
+   * @param {string} target  an address of this shop
+   * @param {string} label  for the preview in the chat, and for reports
+   */
+  autoLoginLink(target, label) {
+    return this.#call("POST", "/v1/auto-login-links", { client_id: this.#clientId, target, label });
+  }
+
+  /** An auto-login link that was made, or null. */
+  autoLoginLinkOf(id) {
+    return this.#call("GET", `/v1/auto-login-links/${encodeURIComponent(id)}`).catch(absent);
   }
 
   async #call(method, path, body, headers = {}) {

@@ -45,6 +45,8 @@ const ROOMS = [
   { path: "/staff/rank", POST: staff.rank },
   { path: "/staff/sends", POST: staff.send },
   { path: /^\/staff\/sends\/([\w-]+)$/, GET: staff.progress },
+  { path: "/staff/links", POST: staff.makeLink },
+  { path: /^\/staff\/links\/([\w-]+)$/, GET: staff.showLink },
 ];
 
 /**

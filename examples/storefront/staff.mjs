@@ -1,16 +1,19 @@
 /**
- * The back office, one page for the demo: ranks of members, and a message to the gold ones. It has no login of its
+ * The back office for the demo: ranks of members, a message to the gold ones, and auto-login links to pages of the shop. It has no login of its
  * own and listens on loopback only; a real shop puts it behind the staff's login.
  */
 
 import { EnishiError } from "./enishi.mjs";
+import { linkPage } from "./pages/link.mjs";
 import { sendPage } from "./pages/send.mjs";
-import { staffPage } from "./pages/staff.mjs";
+import { PAGES, staffPage } from "./pages/staff.mjs";
 import { RANKS } from "./store.mjs";
 import { page, Refused, seeOther } from "./visit.mjs";
 
 const GOLD = { attribute: "rank", equals: "gold" };
 const LONGEST_TEXT = 1000;
+/** Enishi's limit for a link's label. */
+const LONGEST_LABEL = 100;
 
 /** GET `/staff`. */
 export async function show(visit) {
@@ -53,6 +56,27 @@ export async function progress(visit, id) {
   const send = await visit.shop.enishi.progress(id).catch((error) => unsure(visit, "progress", error));
   if (send === null) throw new Refused(404, "missing");
   return page(sendPage(visit, send));
+}
+
+/** POST `/staff/links`: an auto-login link to a page of this shop. */
+export async function makeLink(visit) {
+  const form = await visit.form();
+  const path = form.get("page");
+  const label = (form.get("label") ?? "").trim();
+  if (!Object.hasOwn(PAGES, path) || label.length > LONGEST_LABEL) throw new Refused(400, "refused");
+  try {
+    const { id } = await visit.shop.enishi.autoLoginLink(visit.shop.origin + path, label);
+    return seeOther(`/staff/links/${encodeURIComponent(id)}`);
+  } catch (error) {
+    return refusedBy(visit, error);
+  }
+}
+
+/** GET `/staff/links/{id}`: its address, to be put into a message or a rich menu. */
+export async function showLink(visit, id) {
+  const link = await visit.shop.enishi.autoLoginLinkOf(id).catch((error) => unsure(visit, "link", error));
+  if (link === null) throw new Refused(404, "missing");
+  return page(linkPage(visit, link));
 }
 
 function unsure(visit, what, error) {

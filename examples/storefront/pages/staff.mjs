@@ -1,10 +1,13 @@
-/** The back office's one page: members with their ranks, and a message to the gold ones. */
+/** The back office's first page: members with their ranks, a message to the gold ones, a link that logs in by itself. */
 
 import { randomUUID } from "node:crypto";
 
 import { html } from "../html.mjs";
 import { RANKS } from "../store.mjs";
 import { form, layout } from "./layout.mjs";
+
+/** The pages that a link may lead to, and what they are called. */
+export const PAGES = { "/": "nav.goods", "/cart": "nav.cart", "/mypage": "nav.mypage" };
 
 /**
  * @param {import("../visit.mjs").Visit} visit
@@ -31,6 +34,19 @@ ${form(
 <label for="text">${t("staff.text")}</label>
 <textarea id="text" name="text" rows="3" maxlength="1000" required>${t("staff.defaultText")}</textarea>
 <button class="button" data-testid="send-gold">${t("staff.submit")}</button>`,
+  )}
+</section>
+<section class="sheet">
+<h2>${t("staff.link")}</h2>
+<p class="quiet">${t("staff.linkLead")}</p>
+${form(
+    visit,
+    "/staff/links",
+    html`<label for="page">${t("staff.linkTo")}</label>
+<select id="page" name="page" data-testid="link-page">${Object.entries(PAGES).map(([path, name]) => html`<option value="${path}">${t(name)}</option>`)}</select>
+<label for="label">${t("staff.linkLabel")}</label>
+<input id="label" name="label" maxlength="100" value="${t("staff.defaultLabel")}">
+<button class="button" data-testid="make-link">${t("staff.makeLink")}</button>`,
   )}
 </section>`;
   return layout(visit, { title: t("staff.title"), body });

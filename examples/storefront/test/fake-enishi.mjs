@@ -21,6 +21,8 @@ export class FakeEnishi {
   calls = [];
   /** every send's body by its idempotency key */
   sends = new Map();
+  /** every auto-login link by its id */
+  autoLoginLinks = new Map();
   /** when set, `/v1` answers this status to everything */
   broken = null;
 
@@ -140,6 +142,13 @@ export class FakeEnishi {
         return { status: 202, json: { id: "send-1", state: "expanding" } };
       case "GET /sends":
         return { json: { id: name, state: "done", targeted: 1, accepted: 1, excluded: 0, failed: 0 } };
+      case "POST /auto-login-links": {
+        const id = `link-${this.autoLoginLinks.size + 1}`;
+        this.autoLoginLinks.set(id, { id, url: `${this.issuer}/go/${id}`, ...body });
+        return { status: 201, json: this.autoLoginLinks.get(id) };
+      }
+      case "GET /auto-login-links":
+        return this.autoLoginLinks.has(name) ? { json: this.autoLoginLinks.get(name) } : { status: 404, json: { error: "not_found" } };
       default:
         return { status: 404, json: { error: "not_found" } };
     }

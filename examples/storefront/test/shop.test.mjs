@@ -35,7 +35,7 @@ beforeEach(async () => {
   store = new Store();
   log = [];
   server.shop = createShop(config, store, (line) => log.push(line));
-  Object.assign(enishi, { next: { sub: "sub-1", name: "さくら", friend: true }, links: new Map(), members: new Map(), sends: new Map(), calls: [], broken: null });
+  Object.assign(enishi, { next: { sub: "sub-1", name: "さくら", friend: true }, links: new Map(), members: new Map(), sends: new Map(), autoLoginLinks: new Map(), calls: [], broken: null });
 });
 
 after(() => {
@@ -178,6 +178,15 @@ describe("a login that someone else initiates", () => {
     assert.equal(location, "/cart?from=line");
   });
 
+  test("hands Enishi's ticket on and arrives at the page of an auto-login link, context and all", async () => {
+    const page = `${new URL(config.redirect_uri).origin}/cart?coupon=A1&store=%E6%B8%8B%E8%B0%B7`;
+    const query = new URLSearchParams({ iss: config.issuer, target_link_uri: page, login_hint: "v1.ticket" });
+    const browser = visitor();
+    const start = await browser.get(`/login/line?${query}`);
+    assert.equal(new URL(start.location).searchParams.get("login_hint"), "v1.ticket");
+    assert.equal((await browser.get(enishi.authorize(start.location))).location, "/cart?coupon=A1&store=%E6%B8%8B%E8%B0%B7");
+  });
+
   test("never leads out of the shop", async () => {
     const { location } = await logIn(visitor(), "/login/line?target_link_uri=https://elsewhere.example/");
     assert.equal(location, "/");
@@ -248,7 +257,7 @@ describe("the shop", () => {
   test("refuses every form without its token", async () => {
     const browser = visitor();
     await logIn(browser);
-    for (const path of ["/cart/add", "/cart/remove", "/mypage/unlink", "/logout", "/staff/rank", "/staff/sends"]) {
+    for (const path of ["/cart/add", "/cart/remove", "/mypage/unlink", "/logout", "/staff/rank", "/staff/sends", "/staff/links"]) {
       assert.equal((await browser.post(path, {})).status, 403, path);
       assert.equal((await browser.post(path, { token: "guessed" })).status, 403, path);
     }
@@ -270,7 +279,8 @@ describe("the shop", () => {
   test("forbids scripts and shows no secret", async () => {
     const browser = visitor();
     await logIn(browser);
-    for (const path of ["/", "/cart", "/mypage", "/staff", "/staff/sends/send-1", "/nowhere"]) {
+    await browser.submit("/staff", "/staff/links", { page: "/cart" });
+    for (const path of ["/", "/cart", "/mypage", "/staff", "/staff/sends/send-1", "/staff/links/link-1", "/nowhere"]) {
       const { headers, text } = await browser.get(path);
       assert.match(headers.get("content-security-policy"), /default-src 'none'/);
       assert.ok(!headers.get("content-security-policy").includes("unsafe"));
@@ -329,6 +339,29 @@ describe("the back office", () => {
       { rule: { attribute: "rank", equals: "gold" }, messages: [{ type: "text", text: "こんにちは\n新茶です" }] },
     ]);
     assert.match((await browser.get(sent.location)).text, /data-testid="send-state" data-state="done"/);
+  });
+
+  test("makes an auto-login link to a page of the shop and shows its address", async () => {
+    const browser = visitor({ "accept-language": "en" });
+    const made = await browser.submit("/staff", "/staff/links", { page: "/cart", label: "<新茶>" });
+    assert.deepEqual([made.status, made.location], [303, "/staff/links/link-1"]);
+    assert.deepEqual(enishi.autoLoginLinks.get("link-1"), {
+      id: "link-1", url: `${enishi.issuer}/go/link-1`, client_id: "shop", target: `${browser.origin}/cart`, label: "<新茶>",
+    });
+    const { text } = await browser.get(made.location);
+    assert.ok(text.includes(`data-testid="link-url">${enishi.issuer}/go/link-1<`) && text.includes("&lt;新茶&gt;"), text);
+    assert.equal((await browser.get("/staff/links/nowhere")).status, 404);
+  });
+
+  test("makes no link to a page that is none of the shop's, nor with a label that is too long", async () => {
+    const browser = visitor();
+    for (const fields of [{ page: "https://elsewhere.example/" }, { page: "/login" }, { page: "constructor" }, {}, { page: "/", label: "x".repeat(101) }]) {
+      assert.equal((await browser.submit("/staff", "/staff/links", { page: "", ...fields })).status, 400, JSON.stringify(fields));
+    }
+    assert.equal(enishi.autoLoginLinks.size, 0);
+    enishi.broken = 500;
+    assert.equal((await browser.submit("/staff", "/staff/links", { page: "/" })).status, 502);
+    assert.equal((await browser.get("/staff/links/link-1")).status, 200, "it is not known whether it is there");
   });
 
   test("shows what Enishi refused", async () => {
