@@ -95,13 +95,14 @@ pub async fn confirm<P: Platform>(
 
 const TITLE: Text<'static> = Text { ja: "LINEアカウントの連携", en: "Your LINE account" };
 
+/// Of logins it promises no more than our session: whether a shop ends its own as well is the shop's matter.
 fn control(site: &Site, request: &Request, customer: &Customer, confirmation: &SecretText) -> Reply {
     let (shop, name) = (&site.account.name, customer.name.as_deref().unwrap_or("LINE"));
     let what_ja = format!("LINEアカウント「{name}」は、{shop}の会員と連携しています。");
     let what_en = format!("The LINE account “{name}” is tied to a member of {shop}.");
     let then = Text {
-        ja: "連携を解除すると、このショップからログアウトし、会員向けのお知らせはLINEに届かなくなります。友だち追加はそのまま残ります。",
-        en: "If you untie it, you are logged out of this shop, and messages for its members no longer come to LINE. The shop's account stays your friend.",
+        ja: "連携を解除すると、LINEによるログインが終了し、会員向けのお知らせはLINEに届かなくなります。友だち追加はそのまま残ります。",
+        en: "If you untie it, your login with LINE ends, and messages for this shop's members no longer come to LINE. The shop's account stays your friend.",
     };
     let notice = Text {
         ja: "解除すると、LINEヤフー株式会社に連携の終了が通知され、LINEログインでこのショップに与えた許可も取り消されます。",
@@ -150,8 +151,8 @@ fn kept(site: &Site, request: &Request) -> Reply {
 fn done(site: &Site, request: &Request) -> Reply {
     let title = Text { ja: "連携を解除しました", en: "The tie has ended" };
     let text = Text {
-        ja: "このショップからログアウトしました。ふたたび連携するには、ショップでもう一度LINEログインをしてください。",
-        en: "You are logged out of this shop. To tie your account again, log in to the shop with LINE once more.",
+        ja: "LINEによるログインは終了しました。ふたたび連携するには、ショップでもう一度LINEログインをしてください。",
+        en: "Your login with LINE has ended. To tie your account again, log in to the shop with LINE once more.",
     };
     said(site, request, StatusCode::OK, title, text)
 }

@@ -1,6 +1,9 @@
 /** A real browser for the journeys, and pictures of what it saw. */
 
-import { mkdirSync } from "node:fs";
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
@@ -19,6 +22,12 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
+/** LINE's in-app browser on an iPhone, as it names itself. */
+export const LINE_APP =
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari Line/15.12.1";
+
+const PHONE = { locale: "ja-JP", viewport: { width: 390, height: 800 } };
+
 /** @returns {Promise<import("playwright-core").Browser>} with a profile of its own */
 export function launch() {
   return chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
@@ -30,7 +39,22 @@ export function launch() {
  * @param {import("playwright-core").Browser} browser
  */
 export async function visitor(browser, options = {}) {
-  const context = await browser.newContext({ locale: "ja-JP", viewport: { width: 390, height: 800 }, ...options });
+  return pageOf(await browser.newContext({ ...PHONE, ...options }));
+}
+
+/** A page of a browser that keeps no cookies, by its settings; it ends with its context. */
+export async function cookieless(options = {}) {
+  const profile = mkdtempSync(join(tmpdir(), "enishi-e2e-"));
+  mkdirSync(join(profile, "Default"));
+  const preferences = { profile: { default_content_setting_values: { cookies: 2 } } };
+  writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
+  const launched = { executablePath: process.env.CHROMIUM, args: ARGUMENTS, ...PHONE, ...options };
+  const context = await chromium.launchPersistentContext(profile, launched);
+  process.once("exit", () => rmSync(profile, { recursive: true, force: true, maxRetries: 3 }));
+  return pageOf(context);
+}
+
+async function pageOf(context) {
   context.setDefaultTimeout(20_000);
   // The stand-in's people have addresses of pictures at LINE, but no pictures.
   await context.route("https://*.line-scdn.net/**", (route) => route.abort());
@@ -39,6 +63,17 @@ export async function visitor(browser, options = {}) {
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => /Content Security Policy/.test(message.text()) && page.complaints.push(message.text()));
   return page;
+}
+
+/** Makes the page's browser the one in this person's phone, where LINE knows them. */
+export function inThePhoneOf(page, userId) {
+  return page.context().addCookies([{ name: "line_sim_user", value: userId, url: demo.line_simulator }]);
+}
+
+/** Fails if the browser complained about anything, and ends the visit. */
+export async function leave(page) {
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
 }
 
 /** Saves the whole page. @param {string} name  without extension */
@@ -51,16 +86,18 @@ export async function picture(page, name) {
  * Goes through LINE's screens until the shop is back or we ask something, whichever of them appear: log in, continue,
  * consent.
  *
- * @param {{name?: string, friend?: boolean, cancel?: boolean, seen?: (screen: string) => Promise<void>}} person
+ * @param {{name?: string, isNew?: boolean, friend?: boolean, cancel?: boolean, seen?: (screen: string) => Promise<void>}} [person]
+ *   where LINE asks who it is, `name` is chosen from its list, or typed if nobody of that name is there yet (`isNew`)
  */
-export async function throughLine(page, { name, friend = true, cancel = false, seen = async () => {} }) {
+export async function throughLine(page, { name, isNew = false, friend = true, cancel = false, seen = async () => {} } = {}) {
   const buttons = page.locator('[data-testid="login-new"], [data-testid="continue"], [data-testid="allow"]');
   for (;;) {
     await page.waitForURL(({ origin }) => [demo.line_simulator, demo.storefront, demo.issuer].includes(origin));
     if (new URL(page.url()).origin !== demo.line_simulator) return;
     const screen = await buttons.first().getAttribute("data-testid");
     await seen(screen);
-    if (screen === "login-new") await submit(page, `login-as-${name}`);
+    if (screen === "login-new" && isNew) await page.locator("input[name=name]").fill(name);
+    if (screen === "login-new") await submit(page, isNew ? screen : `login-as-${name}`);
     if (screen === "continue") await submit(page, "continue");
     if (screen === "allow") {
       const box = page.locator("input[name=friend]");
@@ -75,8 +112,8 @@ async function submit(page, button) {
   await Promise.all([page.waitForNavigation(), page.getByTestId(button).click()]);
 }
 
-/** From the shop's start page through the green button to LINE. */
-export async function tapGreenButton(page) {
-  await page.goto(`${demo.storefront}/login`);
+/** From the shop's start page, on the way to a page of the shop, through the green button to LINE. */
+export async function tapGreenButton(page, target = "/") {
+  await page.goto(`${demo.storefront}/login?${new URLSearchParams({ target_link_uri: target })}`);
   await page.getByTestId("line-login").click();
 }

@@ -25,9 +25,14 @@ export async function sim(method, path, body) {
   return answer.body;
 }
 
-/** A new person at LINE. @returns {Promise<string>} the LINE user id */
-export async function person(name) {
-  return (await sim("POST", "/sim/users", { name, friend: false, auto_login: false })).userId;
+/**
+ * A new person at LINE.
+ *
+ * @param {{friend?: boolean, auto_login?: boolean | "fails"}} [traits]
+ * @returns {Promise<string>} the LINE user id
+ */
+export async function person(name, traits = {}) {
+  return (await sim("POST", "/sim/users", { name, friend: false, auto_login: false, ...traits })).userId;
 }
 
 /** How often a text stands in a person's chat. */

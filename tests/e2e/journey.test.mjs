@@ -95,21 +95,6 @@ describe("a customer", () => {
     assert.equal(await new Walker().logIn(sakura), member, "in another browser");
   });
 
-  test("who cancels at LINE's consent is told so, and nothing is made", async () => {
-    const name = `きゃんせる-${run}`;
-    const userId = await person(name);
-    const other = await visitor(browser);
-    await tapGreenButton(other);
-    await throughLine(other, { name, cancel: true });
-    await other.getByTestId("message-cancelled").waitFor();
-    await picture(other, "cancelled-ja");
-    assert.match(await other.locator("h1").innerText(), /ログインをキャンセルしました/);
-    assert.equal(await other.getByTestId("logged-in-as").count(), 0);
-    const { status, body } = await api("GET", `/v1/friends/${userId}`);
-    assert.ok(status === 404 || !body.friend, `${status} ${JSON.stringify(body)}`);
-    await other.context().close();
-  });
-
   test("sees the shop in English", async () => {
     const english = await visitor(browser, { locale: "en-GB", viewport: { width: 1100, height: 800 } });
     for (const [path, name] of [["/", "shop-en"], ["/cart", "cart-en"], ["/login", "login-en"], ["/staff", "staff-en"]]) {

@@ -142,6 +142,10 @@ fn the_customer_ends_the_link_with_lines_notice_beside_the_control() {
     let page = control(&mut browser);
     let done = browser.choose(&page, &[("choice", "unlink")]);
     assert!(done.status == 200 && done.html.contains("解除しました"), "{}", done.html);
+    // The shop's own session may go on, so nothing is promised of it.
+    for said in [&page.html, &done.html] {
+        assert!(said.contains("LINEによるログイン") && !said.contains("ショップからログアウト"), "{said}");
+    }
     assert_eq!(stage.api(&stage.shop, Method::GET, &format!("/v1/links/{sub}"), None).0, 404, "KV forgot");
     assert!(!browser.has_session(&stage.shop));
     let ended = history(&stage, "member_id=m-1");

@@ -15,6 +15,7 @@ use crate::counts::{self, Counts};
 use crate::process::{command, run, stopped, succeeds, tail};
 use crate::progress::Progress;
 use crate::project::{Project, read};
+use crate::secrets::MasterKey;
 use crate::stack::{Claim, Place, Stack};
 use crate::{browser, line, size};
 
@@ -232,8 +233,10 @@ impl Bench<'_> {
         with: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Result<Counts> {
         let mut node = self.node_test(&format!("tests/{name}"))?;
-        let demo = self.stack()?.place().output("demo.json");
-        let counts = self.tests(name, with(node.env("ENISHI_DEMO", demo)), counts::node)?;
+        let place = self.stack()?.place();
+        node.env("ENISHI_DEMO", place.output("demo.json"));
+        node.env("ENISHI_OPERATOR_KEY", MasterKey::from_file(place.env_file())?.operator_key()?);
+        let counts = self.tests(name, with(&mut node), counts::node)?;
         if counts.failed > 0 {
             eprintln!("      the logs of the worker, the stand-in and the shop are in target/test/");
         }

@@ -183,7 +183,8 @@ describe("a login that someone else initiates", () => {
     const query = new URLSearchParams({ iss: config.issuer, target_link_uri: page, login_hint: "v1.ticket" });
     const browser = visitor();
     const start = await browser.get(`/login/line?${query}`);
-    assert.equal(new URL(start.location).searchParams.get("login_hint"), "v1.ticket");
+    const asked = new URL(start.location).searchParams;
+    assert.deepEqual([asked.get("login_hint"), asked.get("target_link_uri")], ["v1.ticket", page]);
     assert.equal((await browser.get(enishi.authorize(start.location))).location, "/cart?coupon=A1&store=%E6%B8%8B%E8%B0%B7");
   });
 

@@ -14,7 +14,7 @@ use crate::people::{Friendship, NewUser};
 use crate::reply::{self, Reply};
 use crate::request::{Parameters, Request};
 
-/// A page lists at most so many users; others log in by script.
+/// A page lists at most so many users, those made last; others log in by script.
 const USERS_LISTED: usize = 50;
 
 impl Simulator {
@@ -37,7 +37,7 @@ impl Simulator {
         let service = service.filter(|name| !name.is_empty()).unwrap_or("LINE Login");
         let user = attempt.user.as_ref().and_then(|user| self.memory.people.get(user));
         let html = match user {
-            None => page::log_in(id, service, self.memory.people.all().iter().take(USERS_LISTED)),
+            None => page::log_in(id, service, self.memory.people.all().iter().rev().take(USERS_LISTED)),
             Some(user) if attempt.amr.is_empty() => page::continue_as(id, service, user),
             Some(user) if !attempt.consented => {
                 let boxes =

@@ -74,6 +74,18 @@ fn without_a_session_the_form_lists_the_users_and_sets_the_cookie() {
 }
 
 #[test]
+fn the_form_lists_whoever_was_made_last() {
+    let mut line = Line::new();
+    for number in 1..=60 {
+        line.friend(&format!("客{number}番"));
+    }
+    let screen = location(&authorize(&mut line, ""));
+    let page = String::from_utf8(line.get(&screen).into_body()).unwrap();
+    let is_listed = |number: u8| page.contains(&format!("data-testid=\"login-as-客{number}番\""));
+    assert!(is_listed(60) && is_listed(11) && !is_listed(10), "{page}");
+}
+
+#[test]
 fn prompt_none_needs_auto_login_and_consent() {
     let mut line = Line::new();
     user(&mut line, AutoLogin::Off);
