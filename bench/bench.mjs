@@ -3,7 +3,7 @@
  * cost. `README.md` says how to read the result.
  *
  * Options: `--json` prints one JSON object instead of tables, `--rounds N` measures in N rounds instead of 15,
- * `--quick` in 3. Exits with 1 if a worker or the rival answers wrongly. Listens and calls on loopback only.
+ * `--quick` in 3, `--only ID` (again for more) measures these rows and the floors alone. Exits with 1 if a worker or the rival answers wrongly. Listens and calls on loopback only.
  */
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -25,22 +25,39 @@ const QUICK = { rounds: 3, starts: 3 };
 /** The rows whose fresh start is measured. */
 const FRESH = ["nothing_js", "nothing_rust", "d1", "authorize"];
 
+const OPTIONS = {
+  json: { type: "boolean" },
+  quick: { type: "boolean" },
+  rounds: { type: "string" },
+  only: { type: "string", multiple: true },
+};
+
 const say = (text) => process.stderr.write(`${text}\n`);
 
 async function main() {
-  const { values } = parseArgs({ options: { json: { type: "boolean" }, quick: { type: "boolean" }, rounds: { type: "string" } } });
+  const { values } = parseArgs({ options: OPTIONS });
   if (process.platform !== "linux") throw new Error("CPU time is read from /proc: the benchmark runs on Linux only");
   const settings = { ...(values.quick ? QUICK : FULL), ...(values.rounds && { rounds: wholeNumber(values.rounds) }) };
   const run = ownFolder();
   const state = join(run, "state");
   const folders = { enishi: copyOfBuild(process.env.ENISHI_BUILD ?? join(ROOT, "build"), run), floor: buildFloor() };
   say("preparing an account, a link, and a session");
-  const rows = allRows(folders, await prepare(folders.enishi, process.env.ENISHI_MIGRATIONS ?? join(ROOT, "migrations"), state));
+  const prepared = await prepare(folders.enishi, process.env.ENISHI_MIGRATIONS ?? join(ROOT, "migrations"), state);
+  const rows = chosen(allRows(folders, prepared), values.only);
   const { measured, load } = await measure(rows, settings.rounds, state, say);
-  say(`${settings.starts} fresh starts of ${FRESH.length} workers`);
-  const starts = await freshStarts(rows.filter((row) => FRESH.includes(row.id)), settings.starts, state);
+  const fresh = rows.filter((row) => FRESH.includes(row.id));
+  say(`${settings.starts} fresh starts of ${fresh.length} workers`);
+  const starts = await freshStarts(fresh, settings.starts, state);
   const result = summarise({ settings, rows, measured, load, starts, folder: folders.enishi });
   process.stdout.write(values.json ? `${JSON.stringify(result, undefined, 2)}\n` : report(result));
+}
+
+/** The rows of these ids, or all, and the floors that they are compared with. */
+function chosen(rows, only) {
+  if (only === undefined) return rows;
+  const unknown = only.find((id) => !rows.some((row) => row.id === id));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: the rows are ${rows.map(({ id }) => id).join(", ")}`);
+  return rows.filter((row) => row.floor || only.includes(row.id));
 }
 
 function wholeNumber(text) {

@@ -6,7 +6,7 @@
  * session go straight into D1, because otherwise they would take a login at LINE. Nothing here is a secret of anybody's.
  */
 
-import { createHash, createHmac, hkdfSync } from "node:crypto";
+import { createHash, createHmac, hkdfSync, randomUUID } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -18,13 +18,16 @@ const MASTER_KEY = Buffer.alloc(32, "enishi benchmark");
 /** Nothing listens on port 9, so that a call to LINE would be seen as a wrong answer. */
 const LINE = "http://127.0.0.1:9";
 
-/** The vars that the worker runs with. */
-export const VARS = {
+/** The vars that a worker runs with which has LINE there. */
+export const at = (line) => ({
   MASTER_KEY: MASTER_KEY.toString("base64url"),
-  LINE_ACCESS_BASE: LINE,
-  LINE_API_BASE: LINE,
-  LINE_API_DATA_BASE: LINE,
-};
+  LINE_ACCESS_BASE: line,
+  LINE_API_BASE: line,
+  LINE_API_DATA_BASE: line,
+});
+
+/** The vars of a worker that calls no LINE. */
+export const VARS = at(LINE);
 
 const API_KEY = "benchmark-api-key-0123456789abcdefghijkl";
 const CHANNEL_SECRET = "5f2d1c3b4a69788796a5b4c3d2e1f00f";
@@ -32,10 +35,12 @@ const BOT = "U0123456789abcdef0123456789abcdef";
 const LINE_USER = "Uabcdefabcdefabcdefabcdefabcdefab";
 const SESSION = "benchmark-session-0123456789abcdefghijklmn";
 const SESSION_LASTS = 12 * 60 * 60 * 1000;
+const SHOP = "http://127.0.0.1:8789";
+const LOGIN_CHANNEL = { channel_id: "1234567890", credential: { kind: "secret", secret: "1234567890abcdef1234567890abcdef" } };
 
 const ACCOUNT = {
   name: "Benchmark",
-  login_channel: { channel_id: "1234567890", credential: { kind: "secret", secret: "1234567890abcdef1234567890abcdef" } },
+  login_channel: LOGIN_CHANNEL,
   messaging_channel: { channel_id: "1234567891", secret: CHANNEL_SECRET, bot_user_id: BOT },
   friend_add: "normal",
   clients: [
@@ -44,7 +49,8 @@ const ACCOUNT = {
       client_secret: flow.CLIENT.client_secret,
       name: "Shop",
       redirect_uris: [flow.CLIENT.redirect_uri],
-      home_uri: "http://127.0.0.1:8789/",
+      initiate_login_uri: `${SHOP}/login/line`,
+      home_uri: `${SHOP}/`,
     },
   ],
   api_key: API_KEY,
@@ -56,10 +62,11 @@ const ACCOUNT = {
  * @typedef {object} Prepared
  * @property {string} account  its id
  * @property {string} accessToken  of the customer, for an hour
+ * @property {{sealed: string, stored: string}} links  the paths of two auto-login links, the stored one known to KV
  */
 
 /**
- * Fills a state folder: tables, the account, the customer with link and session, an access token.
+ * Fills a state folder: tables, the account, the customer with link and session, an access token, auto-login links.
  *
  * @param {string} folder  of the built worker
  * @param {string} migrations  the folder of its migrations
@@ -76,7 +83,9 @@ export async function prepare(folder, migrations, state) {
     await database.batch(customer(database, account));
     const answer = await new Load(worker.url, token).one();
     check("/token", flow.isTokens, answer);
-    return { account, accessToken: JSON.parse(answer.body).access_token };
+    const links = { sealed: await makeLink(worker.url, "sealed"), stored: await makeLink(worker.url, "stored") };
+    await new Load(worker.url, opened(links.stored)).one();
+    return { account, accessToken: JSON.parse(answer.body).access_token, links };
   } finally {
     await worker.stop();
   }
@@ -117,11 +126,51 @@ async function putAccount(url) {
   await load.one();
 }
 
+/** An auto-login link to a page of the shop, of this type. @returns {Promise<string>} its path */
+async function makeLink(url, type) {
+  const { client_id } = flow.CLIENT;
+  const link = { type, client_id, target: `${SHOP}/tea/sencha?size=100`, label: "新茶のご案内", campaign: "spring", context: { store: "渋谷", coupon: "A1" } };
+  const asked = {
+    method: "POST", path: "/v1/auto-login-links", body: JSON.stringify(link), status: 201,
+    headers: { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" },
+  };
+  return new URL(JSON.parse((await new Load(url, asked).one()).body).url).pathname;
+}
+
+/** A customer who taps an auto-login link: on to the shop's login start. */
+export function opened(path) {
+  return { path, status: 302, location: `${SHOP}/login/line?` };
+}
+
 export const discovery = { path: "/.well-known/openid-configuration", status: 200 };
 export const jwks = { path: "/jwks.json", status: 200 };
 
 /** A customer without a session: on to LINE. */
 export const login = { path: flow.AUTHORIZE, status: 302, location: `${LINE}/oauth2/v2.1/authorize?` };
+
+/** What the stub of LINE knows: the channel, and the customer. */
+export const AT_LINE = {
+  CHANNEL_ID: LOGIN_CHANNEL.channel_id,
+  CHANNEL_SECRET: LOGIN_CHANNEL.credential.secret,
+  LINE_USER,
+  NAME: flow.CUSTOMER.name,
+};
+
+/**
+ * The returning customer's browser back from LINE, with the cookie and the state of an attempt that began just before, since
+ * an attempt completes once. The code carries the attempt's nonce, for the stub of LINE.
+ *
+ * @type {import("./load.mjs").Supply}
+ */
+export async function callbacks(url, count) {
+  const begun = await flow.answersOf(url, { path: flow.AUTHORIZE, status: 302 }, count);
+  return begun.map(({ headers }) => {
+    const asked = new URL(headers.location).searchParams;
+    const cookie = headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
+    const query = new URLSearchParams({ code: `${randomUUID()}.${asked.get("nonce")}`, state: asked.get("state") });
+    return { path: `/line/callback?${query}`, headers: { cookie }, status: 302, location: `${flow.CLIENT.redirect_uri}?code=` };
+  });
+}
 
 /** The customer with a session: back to the shop. */
 const COOKIE = `__Host-enishi-session=${SESSION}`;
@@ -186,6 +235,9 @@ export const right = {
   discovery: ({ body }) => JSON.parse(body).authorization_endpoint.endsWith("/authorize"),
   jwks: ({ body }) => JSON.parse(body).keys.some(({ kty, kid }) => kty === "RSA" && kid),
   authorize: ({ headers }) => headers["set-cookie"].length > 0,
+  callback: (answer) => flow.isCode(answer) && sets(answer, "session"),
+  go_sealed: isTicket,
+  go_stored: isTicket,
   authorize_session: flow.isCode,
   par: flow.isPushed,
   authorize_pushed: flow.isCode,
@@ -197,3 +249,22 @@ export const right = {
   link_cached: ({ body }) => JSON.parse(body).member_id === flow.CUSTOMER.member_id,
   link_fresh: ({ body }) => JSON.parse(body).member_id === flow.CUSTOMER.member_id,
 };
+
+/** Whether an answer sets this cookie of ours. */
+function sets({ headers }, name) {
+  return headers["set-cookie"].some((line) => line.startsWith(`__Host-enishi-${name}=`) && !/max-age=0/i.test(line));
+}
+
+/** Whether an answer leads to the shop's login start with the page, its context, and a ticket that the browser carries too. */
+function isTicket(answer) {
+  const asked = new URL(answer.headers.location).searchParams;
+  const page = new URL(asked.get("target_link_uri"));
+  const context = Object.fromEntries(page.searchParams);
+  return (
+    page.pathname === "/tea/sencha" &&
+    JSON.stringify(Object.entries(context).sort()) === JSON.stringify([["coupon", "A1"], ["size", "100"], ["store", "渋谷"]]) &&
+    asked.get("login_hint").startsWith("v1.") &&
+    asked.has("iss") &&
+    sets(answer, "ticket")
+  );
+}

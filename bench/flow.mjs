@@ -110,7 +110,8 @@ function byTheShop(path, form, status) {
   };
 }
 
-async function answersOf(url, asked, count) {
+/** So many answers to one kind of request. @returns {Promise<import("./load.mjs").Answer[]>} */
+export async function answersOf(url, asked, count) {
   const load = new Load(url, asked);
   await load.ready(count);
   return (await load.send()).answers;

@@ -13,11 +13,8 @@ export function report(result) {
     costs(rows),
     "## Times the floor's CPU, of the same round",
     ratios(rows.filter((row) => !result.rivals.some(({ rival }) => rival === row.id))),
-    `Goal, a webhook with one event ≤ ${result.goal.most} × one message: ${interval(result.goal)}, ${result.goal.verdict}; ` +
-      `${result.goal.above_us.median.toFixed(0)} µs more.`,
-    "## Times oidc-provider's CPU, of the same round",
-    rivals(result),
-    "Not a race on level ground: `bench/README.md` says what is unequal.",
+    ...(result.goal ? [goal(result.goal)] : []),
+    ...(result.rivals.length > 0 ? besideRivals(result) : []),
     "## Size",
     sizes(result.sizes),
     `## Fresh workers, ${settings.starts} starts each`,
@@ -46,6 +43,18 @@ function ratios(rows) {
   const head = ["request", ...floors.map((floor) => NAMES[floor])];
   const body = rows.filter((row) => !row.floor || row.id !== floors[0]);
   return table(head, body.map((row) => [row.title, ...floors.map((floor) => (floor === row.id ? "1" : interval(row.ratios[floor])))]));
+}
+
+function goal({ most, verdict, above_us, ...ratio }) {
+  return `Goal, a webhook with one event ≤ ${most} × one message: ${interval(ratio)}, ${verdict}; ${above_us.median.toFixed(0)} µs more.`;
+}
+
+function besideRivals(result) {
+  return [
+    "## Times oidc-provider's CPU, of the same round",
+    rivals(result),
+    "Not a race on level ground: `bench/README.md` says what is unequal.",
+  ];
 }
 
 function rivals({ rows, rivals }) {

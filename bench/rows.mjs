@@ -21,6 +21,7 @@ import { fileURLToPath } from "node:url";
 
 import * as enishi from "./enishi.mjs";
 import * as flow from "./flow.mjs";
+import { besideLine } from "./line.mjs";
 import { check } from "./load.mjs";
 import * as rival from "./rival.mjs";
 import { Worker } from "./worker.mjs";
@@ -35,7 +36,7 @@ const JAVASCRIPT = fileURLToPath(new URL("floor/javascript", import.meta.url));
  * @param {import("./enishi.mjs").Prepared} prepared
  * @returns {Row[]}
  */
-export function rows(folders, { account, accessToken }) {
+export function rows(folders, { account, accessToken, links }) {
   const one = enishi.delivery(1);
   const floor = (id, title, requests, folder, vars) => ({
     id, title, floor: true, start: () => Worker.start({ folder, vars }), stateful: false, asked: { path: "/", status: 200 },
@@ -46,6 +47,10 @@ export function rows(folders, { account, accessToken }) {
     id, title, floor: false, start: (state) => Worker.start({ folder: folders.enishi, vars: enishi.VARS }, state), stateful: true,
     asked, check: (answer) => check(title, enishi.right[id], answer), requests, warmUp: WARM_UP.worker,
   });
+  const callsLine = (row) => {
+    const start = (state) => besideLine(enishi.AT_LINE, (line) => Worker.start({ folder: folders.enishi, vars: enishi.at(line) }, state));
+    return { ...row, start };
+  };
   const other = (rivals, title, requests, asked, right) => ({
     id: `rival_${rivals}`, title, floor: false, rivals, start: () => rival.Rival.start(), stateful: false,
     asked, check: (answer) => check(title, right, answer), requests, warmUp: WARM_UP.rival,
@@ -58,6 +63,9 @@ export function rows(folders, { account, accessToken }) {
     subject("discovery", "discovery", 500, enishi.discovery),
     subject("jwks", "JWKS", 500, enishi.jwks),
     subject("authorize", "/authorize", 500, enishi.login),
+    callsLine(subject("callback", "/line/callback", 20, enishi.callbacks)),
+    subject("go_sealed", "/go, sealed", 500, enishi.opened(links.sealed)),
+    subject("go_stored", "/go, stored, KV", 150, enishi.opened(links.stored)),
     subject("authorize_session", "/authorize with a session", 60, enishi.authorize),
     subject("par", "/par", 60, enishi.push),
     subject("authorize_pushed", "/authorize, pushed, with a session", 60, enishi.opening),

@@ -24,7 +24,7 @@ export function summarise({ settings, rows, measured, load, starts, folder }) {
     settings: { ...settings, requests_per_slot: Object.fromEntries(rows.map((row) => [row.id, row.requests])) },
     environment: environment(),
     rows: table,
-    rivals: rows.filter((row) => row.rivals).map((row) => besideRival(row, measured)),
+    rivals: rows.filter((row) => row.rivals && measured.has(row.rivals)).map((row) => besideRival(row, measured)),
     goal: judged(table, measured),
     sizes: { "index_bg.wasm": sizeOf(join(folder, "index_bg.wasm")), "index.js": sizeOf(join(folder, "index.js")) },
     fresh_starts: starts,
@@ -54,8 +54,9 @@ function besideRival({ id, rivals }, measured) {
   return { row: rivals, rival: id, ...estimate(measured.get(rivals).map(({ cpu }, round) => cpu / theirs[round].cpu)) };
 }
 
-/** The goal counts as met, or missed, only if the whole interval says so. */
+/** The goal counts as met, or missed, only if the whole interval says so; nothing if its row was not measured. */
 function judged(table, measured) {
+  if (!measured.has(GOAL.row)) return null;
   const ratio = table.find((row) => row.id === GOAL.row).ratios[GOAL.floor];
   const above = measured.get(GOAL.row).map((round, index) => round.cpu - measured.get(GOAL.floor)[index].cpu);
   const verdict = ratio.high <= GOAL.most ? "met" : ratio.low > GOAL.most ? "missed" : "undecided";
