@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { LINE_APP, inThePhoneOf, launch, leave, picture, throughLine, visitor } from "./chromium.mjs";
-import { api, demo, person } from "./demo.mjs";
+import { LINE_APP, inThePhoneOf, launch, leave, picture, press, throughLine, visitor } from "./chromium.mjs";
+import { api, demo, person, sim } from "./demo.mjs";
 
 const run = randomUUID().slice(0, 6);
 const TARGET = `${demo.storefront}/cart?from=rich-menu`;
@@ -63,7 +63,7 @@ async function counts(id) {
 describe("an auto-login link", () => {
   for (const type of ["stored", "sealed"]) {
     test(`that is ${type} opens the shop logged in at its page, and shows nothing of ours on the way`, async () => {
-      const name = `花子-${type}-${run}`;
+      const name = "花子";
       const userId = await person(name, { auto_login: true });
       const made = await link({ type });
       const first = await phone(userId);
@@ -83,7 +83,7 @@ describe("an auto-login link", () => {
       await leave(again);
 
       // A friend to whom it was forwarded is the friend, and a session that lives answers at once.
-      const friendsName = `太郎-${type}-${run}`;
+      const friendsName = "太郎";
       const friend = await phone(await person(friendsName, { auto_login: true }), { locale: "en-GB" });
       await friend.goto(made.url);
       await throughLine(friend);
@@ -104,14 +104,15 @@ describe("an auto-login link", () => {
   }
 
   test("whose login fails keeps page, context and link over the retry page's one button, and is counted with its reason", async () => {
-    const name = `失敗-${run}`;
+    const name = "美咲";
     const made = await link({ type: "sealed" });
     const page = await phone(await person(name, { auto_login: "fails" }));
     await page.goto(made.url);
     await picture(page, "auto-login-retry-ja");
-    await page.getByTestId("go-on").click();
+    await press(page, "go-on");
     await throughLine(page);
     await isThere(page, name);
+    await picture(page, "auto-login-retried-ja");
     await leave(page);
 
     const { totals, reasons } = await counts(made.id);
@@ -134,7 +135,7 @@ describe("an auto-login link", () => {
   for (const [language, locale, title] of [["ja", "ja-JP", "リンクを開けませんでした"], ["en", "en-GB", "We could not open this link"]]) {
     test(`that was revoked, or was never made, is a page in ${language} with the way to the shop`, async () => {
       const made = await link({ type: "stored" });
-      const page = await phone(await person(`遅い-${language}-${run}`, { auto_login: true }), { locale });
+      const page = await phone(await person("健", { auto_login: true }), { locale });
       // Once opened it is in KV, which has to forget it.
       assert.equal((await fetch(made.url, { redirect: "manual" })).status, 302);
       assert.equal((await api("DELETE", `/v1/auto-login-links/${made.id}`)).status, 204);
@@ -143,28 +144,39 @@ describe("an auto-login link", () => {
         assert.equal(answer.status(), status);
         assert.equal(await page.locator("h1").innerText(), title);
         if (status === 410) await picture(page, `link-over-${language}`);
-        await page.getByTestId("go-on").click();
+        await press(page, "go-on");
         await page.waitForURL(`${demo.storefront}/`);
       }
       await leave(page);
     });
   }
 
-  test("is made in the shop's back office, and works", async () => {
+  test("that the shop's back office made stands in the rich menu, and a tap there opens the shop logged in", async () => {
     const staff = await visitor(browser);
     await staff.goto(`${demo.storefront}/staff`);
     await staff.getByTestId("link-page").selectOption("/mypage");
-    await staff.getByTestId("make-link").click();
-    const address = await staff.getByTestId("link-url").innerText();
+    await press(staff, "make-link");
+    const uri = await staff.getByTestId("link-url").innerText();
     await picture(staff, "staff-link-ja");
     await leave(staff);
-    assert.ok(address.startsWith(`${demo.issuer}/go/`), address);
+    assert.ok(uri.startsWith(`${demo.issuer}/go/`), uri);
 
-    const page = await phone(await person(`店長-${run}`, { auto_login: true }));
-    await page.goto(address);
-    await throughLine(page);
-    await page.getByTestId("member-id").waitFor();
-    assert.equal(page.url(), `${demo.storefront}/mypage`);
-    await leave(page);
+    await sim("POST", "/sim/richmenu", { areas: [{ label: "マイページ", uri }] });
+    try {
+      const userId = await person("千代", { auto_login: true, friend: true });
+      const page = await phone(userId);
+      for (const visit of ["first", "again"]) {
+        await page.goto(`${demo.line_simulator}/sim/?user=${userId}`);
+        if (visit === "first") await picture(page, "auto-login-chat-ja", page.locator(".phone"));
+        await Promise.all([page.waitForNavigation(), page.locator(`a[href="${uri}"]`).click()]);
+        await throughLine(page);
+        await page.getByTestId("member-id").waitFor();
+        assert.equal(page.url(), `${demo.storefront}/mypage`);
+        assert.match(await page.getByTestId("logged-in-as").innerText(), /千代/);
+      }
+      await leave(page);
+    } finally {
+      await sim("POST", "/sim/richmenu", { areas: [] });
+    }
   });
 });

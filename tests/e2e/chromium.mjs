@@ -76,10 +76,11 @@ export async function leave(page) {
   await page.context().close();
 }
 
-/** Saves the whole page. @param {string} name  without extension */
-export async function picture(page, name) {
+/** Saves the whole page, or a part of it. @param {string} name  without extension */
+export async function picture(page, name, part) {
   mkdirSync(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage: true });
+  const path = `${SCREENSHOTS}${name}.png`;
+  await (part ? part.screenshot({ path }) : page.screenshot({ path, fullPage: true }));
 }
 
 /**
@@ -97,23 +98,23 @@ export async function throughLine(page, { name, isNew = false, friend = true, ca
     const screen = await buttons.first().getAttribute("data-testid");
     await seen(screen);
     if (screen === "login-new" && isNew) await page.locator("input[name=name]").fill(name);
-    if (screen === "login-new") await submit(page, isNew ? screen : `login-as-${name}`);
-    if (screen === "continue") await submit(page, "continue");
+    if (screen === "login-new") await press(page, isNew ? screen : `login-as-${name}`);
+    if (screen === "continue") await press(page, "continue");
     if (screen === "allow") {
       const box = page.locator("input[name=friend]");
       if (await box.count()) await box.setChecked(friend);
-      await submit(page, cancel ? "cancel" : "allow");
+      await press(page, cancel ? "cancel" : "allow");
     }
   }
 }
 
-/** Taps a button and waits for the page after it, which may have the same address. */
-async function submit(page, button) {
-  await Promise.all([page.waitForNavigation(), page.getByTestId(button).click()]);
+/** Taps a button or link and waits for the page after it, which may have the same address. */
+export function press(page, button) {
+  return Promise.all([page.waitForNavigation(), page.getByTestId(button).click()]);
 }
 
 /** From the shop's start page, on the way to a page of the shop, through the green button to LINE. */
 export async function tapGreenButton(page, target = "/") {
   await page.goto(`${demo.storefront}/login?${new URLSearchParams({ target_link_uri: target })}`);
-  await page.getByTestId("line-login").click();
+  await press(page, "line-login");
 }

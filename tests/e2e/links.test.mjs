@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { inThePhoneOf, launch, leave, picture, tapGreenButton, throughLine, visitor } from "./chromium.mjs";
+import { inThePhoneOf, launch, leave, picture, press, tapGreenButton, throughLine, visitor } from "./chromium.mjs";
 import { api, demo, eventually, person, sim } from "./demo.mjs";
 import { takingEvents } from "./events.mjs";
 
@@ -68,13 +68,13 @@ describe("the customer's own control", () => {
       const text = await page.locator("main").innerText();
       assert.ok(text.includes(words.notice) && text.includes(name), text);
       await picture(page, `unlink-${language}`);
-      await page.getByTestId("keep").click();
+      await press(page, "keep");
       assert.ok((await page.locator("main").innerText()).includes(words.kept));
       assert.equal((await api("GET", `/v1/links?member_id=${member}`)).status, 200);
 
       const before = await deauthorized();
       await page.goto(control);
-      await page.getByTestId("unlink").click();
+      await press(page, "unlink");
       assert.equal(await page.locator("h1").innerText(), words.done);
       await picture(page, `untied-${language}`);
       assert.equal((await api("GET", `/v1/links?member_id=${member}`)).status, 404);
@@ -98,7 +98,7 @@ describe("the customer's own control", () => {
     assert.match(await page.locator("#unlink-notice").innerText(), /LY Corporation is informed/);
     await picture(page, "mypage-en");
     const before = await deauthorized();
-    await page.getByTestId("unlink").click();
+    await press(page, "unlink");
     assert.equal(await page.getByTestId("mypage-link-state").getAttribute("data-linked"), "false");
     assert.deepEqual(await told(member), { ended_by: "unlinked", line_told: "told" });
     assert.equal(await deauthorized(), before + 1);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { LINE_APP, cookieless, inThePhoneOf, launch, leave, picture, tapGreenButton, throughLine, visitor } from "./chromium.mjs";
+import { LINE_APP, cookieless, inThePhoneOf, launch, leave, picture, press, tapGreenButton, throughLine, visitor } from "./chromium.mjs";
 import { api, demo, person, sim } from "./demo.mjs";
 
 const run = randomUUID().slice(0, 6);
@@ -104,7 +104,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await picture(page, `retry-${language}`);
 
       const before = (await autoLoginTurnedOff()).length;
-      await page.getByTestId("go-on").click();
+      await press(page, "go-on");
       await throughLine(page);
       await isLoggedIn(page, name, CART);
       assert.deepEqual((await autoLoginTurnedOff()).slice(before), [true]);
@@ -117,14 +117,14 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await inThePhoneOf(page, await person(name, { auto_login: "fails" }));
       await tapGreenButton(page, "/cart?from=mail");
       await sim("POST", "/sim/faults", { path: "/oauth2/v2.1/token", kind: "status", status: 500 });
-      await page.getByTestId("go-on").click();
+      await press(page, "go-on");
       await throughLine(page);
       await page.getByTestId("help").waitFor();
       await isPage(page, language, words.failed);
       assert.ok((await page.locator("main").innerText()).includes(words.otherBrowser));
       assert.ok((await page.getByTestId("help").getAttribute("href")).startsWith("https://help.line.me/"));
       await picture(page, `retry-again-${language}`);
-      await page.getByTestId("go-on").click();
+      await press(page, "go-on");
       await throughLine(page);
       await isLoggedIn(page, name, CART);
       await leave(page);
@@ -135,7 +135,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await page.goto(`${demo.storefront}/login/line?target_link_uri=/cart`);
       await throughLine(page, { name: named("無菓子"), isNew: true });
       await isPage(page, language, words.failed);
-      await page.getByTestId("go-on").click();
+      await press(page, "go-on");
       await isPage(page, language, words.cookies);
       await picture(page, `cookies-off-${language}`);
       assert.deepEqual(await page.context().cookies(), []);
@@ -150,7 +150,7 @@ test("a login that LINE finishes in another browser goes on there, at the page, 
   const first = await visitor(browser);
   await inThePhoneOf(first, userId);
   await tapGreenButton(first, "/cart?from=mail");
-  await Promise.all([first.waitForNavigation(), first.getByTestId("continue").click()]);
+  await press(first, "continue");
   // LINE's app hands its callback to the phone's own browser, which has none of the cookies.
   const consent = await first.locator("form").first().getAttribute("action");
   const answered = await first.request.post(new URL(consent, first.url()).href, { form: { decision: "allow" }, maxRedirects: 0 });
@@ -163,7 +163,7 @@ test("a login that LINE finishes in another browser goes on there, at the page, 
   await second.goto(callback);
   await isPage(second, "ja", LANGUAGES.ja.failed);
   await picture(second, "retry-other-browser-ja");
-  await second.getByTestId("go-on").click();
+  await press(second, "go-on");
   await throughLine(second);
   await isLoggedIn(second, name, CART);
   await leave(second);
