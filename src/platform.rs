@@ -267,6 +267,15 @@ impl<P: Platform> Context<'_, P> {
         }
     }
 
+    /// Drops what KV knows under these keys. If KV cannot be reached, its copies end by themselves, within their seconds.
+    pub(crate) async fn forget(&self, keys: impl IntoIterator<Item = CacheKey>) {
+        for key in keys {
+            if let Err(error) = self.platform.forget(&key).await {
+                self.log_failure("cache_forget", &error);
+            }
+        }
+    }
+
     /// Logs a failure of ours where it is handled.
     pub(crate) fn log_failure(&self, what: &'static str, error: &PlatformError) {
         let line = serde_json::json!({ "event": what, "reason": error.reason(), "error": error.to_string() });

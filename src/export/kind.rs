@@ -5,7 +5,10 @@
 
 use serde_json::Value;
 
-use crate::store;
+use crate::store::{
+    self,
+    shown::{stored, time, truth},
+};
 
 /// A column of a key.
 #[derive(Debug, Clone, Copy)]
@@ -62,27 +65,6 @@ pub(super) struct Kind {
     pub(super) is_in_default: bool,
 }
 
-/// A time in milliseconds as the API writes it, null where there is none.
-macro_rules! time {
-    ($column:literal) => {
-        concat!("strftime('%Y-%m-%dT%H:%M:%fZ', ", $column, " / 1000.0, 'unixepoch')")
-    };
-}
-
-/// A stored 1, 0 or null as JSON's `true`, `false` or `null`.
-macro_rules! truth {
-    ($column:literal) => {
-        concat!("json(CASE ", $column, " WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)")
-    };
-}
-
-/// Stored JSON, or null.
-macro_rules! stored {
-    ($column:literal) => {
-        concat!("json(coalesce(", $column, ", 'null'))")
-    };
-}
-
 /// Everything that can be exported.
 pub(super) const KINDS: &[Kind] = &[
     Kind {
@@ -109,7 +91,7 @@ pub(super) const KINDS: &[Kind] = &[
             time!("h.linked_at"),
             ", 'ended_at', ",
             time!("h.ended_at"),
-            ", 'ended_by', h.ended_by, 'consent', ",
+            ", 'ended_by', h.ended_by, 'line_told', h.line_told, 'consent', ",
             stored!("h.consent")
         ),
         from: "FROM link_history h LEFT JOIN line_users u ON u.id = h.line_user",
@@ -224,6 +206,52 @@ pub(super) const KINDS: &[Kind] = &[
             CROSS JOIN received r ON r.account = u.account AND r.line_user = u.id",
         account: "u.account",
         key: &[Key::Text("u.subject"), Key::Number("r.at"), Key::Text("r.send")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "auto-login-links",
+        description: "auto-login links, those that are over or revoked too; by id",
+        row: concat!(
+            "'id', l.id, 'client_id', l.client_id, 'target', l.target, 'context', ",
+            stored!("l.context"),
+            ", 'label', l.label, 'campaign', l.campaign, 'sealed', l.sealed, 'created_at', ",
+            time!("l.created_at"),
+            ", 'expires_at', ",
+            time!("l.expires_at"),
+            ", 'revoked_at', ",
+            time!("l.revoked_at")
+        ),
+        from: "FROM auto_login_links l",
+        account: "l.account",
+        key: &[Key::Text("l.id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "login-counts",
+        description: "what became of logins, counted by day, client, link and kind of browser; by these",
+        row: "'day', c.day, 'client_id', c.client_id, 'link', c.link, 'browser', c.browser, 'outcome', c.outcome, \
+              'reason', c.reason, 'count', c.count",
+        from: "FROM login_counts c",
+        account: "c.account",
+        key: &[
+            Key::Text("c.day"),
+            Key::Text("c.client_id"),
+            Key::Text("c.link"),
+            Key::Text("c.browser"),
+            Key::Text("c.outcome"),
+            Key::Text("c.reason"),
+        ],
+        is_in_default: false,
+    },
+    Kind {
+        name: "friend-add-counts",
+        description: "what became of the friend box, counted by day, client and mode; by these",
+        row: "'day', c.day, 'client_id', c.client_id, 'mode', c.mode, 'logins', c.logins, \
+              'friends_before', c.friends_before, 'friends_added', c.friends_added, 'declined', c.declined, \
+              'not_shown', c.not_shown, 'unknown', c.unknown",
+        from: "FROM friend_add_counts c",
+        account: "c.account",
+        key: &[Key::Text("c.day"), Key::Text("c.client_id"), Key::Text("c.mode")],
         is_in_default: false,
     },
     Kind {

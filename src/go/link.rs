@@ -140,7 +140,7 @@ pub async fn patch<P: Platform>(
             "somebody else changed this link; send it again",
         ));
     }
-    forget(cx, &account, &row.id).await;
+    cx.forget([CacheKey::AutoLoginLink(account.id.clone(), row.id.clone())]).await;
     Ok(Reply::json(StatusCode::OK, &shown(site, &row)))
 }
 
@@ -153,7 +153,7 @@ pub async fn delete<P: Platform>(cx: Context<'_, P>, site: &Site, id: &str) -> R
     }
     let revoke = auto_login_link::revoke(&account.id, &row.id, cx.platform.now());
     cx.platform.one(&account.database, revoke).await?;
-    forget(cx, account, &row.id).await;
+    cx.forget([CacheKey::AutoLoginLink(account.id.clone(), row.id)]).await;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
@@ -175,14 +175,6 @@ fn changeable(row: &Row) -> Result<(), ApiError> {
         )),
         (None, Some(_)) => Err(ApiError::conflict("revoked_link", "this link was revoked; make another")),
         (None, None) => Ok(()),
-    }
-}
-
-/// KV forgets the link; where it cannot be told, its copy ends by itself within minutes.
-async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, id: &AutoLoginLinkId) {
-    let key = CacheKey::AutoLoginLink(account.id.clone(), id.clone());
-    if let Err(error) = cx.platform.forget(&key).await {
-        cx.log_failure("auto_login_link_cache", &error);
     }
 }
 

@@ -61,7 +61,7 @@ pub async fn put<P: Platform>(
     let mut changed = vec![Ends { sub: subject, member_id }];
     changed.extend(ended(before)?);
     cx.hand_over(&account.id, &outcomes).await;
-    forget(cx, account, &changed).await;
+    forget(cx, account, changed).await;
     Ok(Reply::json(status, &link.shown()))
 }
 
@@ -95,10 +95,9 @@ pub async fn delete<P: Platform>(cx: Context<'_, P>, site: &Site, sub: &str) -> 
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     cx.hand_over(&account.id, &outcomes).await;
     let ended = ended(&outcomes)?;
-    forget(cx, account, &ended).await;
     if ended.is_empty() {
-        Err(ApiError::not_found("the link"))
-    } else {
-        Ok(Reply::new(StatusCode::NO_CONTENT))
+        return Err(ApiError::not_found("the link"));
     }
+    forget(cx, account, ended).await;
+    Ok(Reply::new(StatusCode::NO_CONTENT))
 }

@@ -86,10 +86,10 @@ pub async fn confirm<P: Platform>(
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     cx.hand_over(&account.id, &outcomes).await;
     let ended = ended(&outcomes)?;
-    forget(cx, account, &ended).await;
     if ended.is_empty() {
         return Ok(not_linked(site, request));
     }
+    forget(cx, account, ended).await;
     Ok(done(site, request).with(header::SET_COOKIE, cookie::clear(cookie::SESSION)))
 }
 

@@ -94,17 +94,13 @@ fn ended(outcomes: &[Outcome]) -> Result<Vec<Ends>, PlatformError> {
     Ok(all)
 }
 
-/// Drops what KV knows of links. If KV cannot be reached, it forgets by itself within a minute.
-async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, links: &[Ends]) {
-    for Ends { sub, member_id } in links {
-        let keys = [
-            CacheKey::LinkBySubject(account.id.clone(), sub.clone()),
-            CacheKey::LinkByMember(account.id.clone(), member_id.clone()),
-        ];
-        for key in &keys {
-            if let Err(error) = cx.platform.forget(key).await {
-                cx.log_failure("link_cache", &error);
-            }
-        }
-    }
+/// Drops what KV knows of links, for a minute at most where it cannot be reached.
+async fn forget<P: Platform>(cx: Context<'_, P>, account: &Account, links: Vec<Ends>) {
+    let keys = links.into_iter().flat_map(|Ends { sub, member_id }| {
+        [
+            CacheKey::LinkBySubject(account.id.clone(), sub),
+            CacheKey::LinkByMember(account.id.clone(), member_id),
+        ]
+    });
+    cx.forget(keys).await;
 }

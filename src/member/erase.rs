@@ -77,7 +77,9 @@ pub async fn erase<P: Platform>(cx: Context<'_, P>, site: &Site, member_id: &str
         let outcomes = cx.platform.batch(&account.database, statements).await?;
         // (3)
         cx.hand_over(&account.id, &outcomes).await;
-        forget(cx, site, &member, found.linked.as_ref()).await;
+        let by_subject = found.linked.map(|linked| CacheKey::LinkBySubject(account.id.clone(), linked.sub));
+        cx.forget([CacheKey::LinkByMember(account.id.clone(), member.clone())].into_iter().chain(by_subject))
+            .await;
         let still: Vec<serde_json::Value> =
             outcomes.last().map(Outcome::rows).transpose()?.unwrap_or_default();
         if still.is_empty() {
@@ -100,14 +102,4 @@ async fn look<P: Platform>(
         return Err(PlatformError::Database("a statement has no outcome".to_owned()));
     };
     Ok(Found { linked: linked.first()?, letters: letters.rows()?, known: known.first()? })
-}
-
-async fn forget<P: Platform>(cx: Context<'_, P>, site: &Site, member: &MemberId, linked: Option<&Linked>) {
-    let account = &site.account.id;
-    let by_subject = linked.map(|linked| CacheKey::LinkBySubject(account.clone(), linked.sub.clone()));
-    for key in [CacheKey::LinkByMember(account.clone(), member.clone())].iter().chain(&by_subject) {
-        if let Err(error) = cx.platform.forget(key).await {
-            cx.log_failure("link_cache", &error);
-        }
-    }
 }

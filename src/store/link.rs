@@ -2,6 +2,7 @@
 
 use super::{
     Statement, Value,
+    audit::{self, Change},
     ending::{Ending, Whose},
     outbox::{DEAUTHORIZE, DEAUTHORIZE_LIFETIME, Events},
 };
@@ -42,9 +43,13 @@ impl Wanted<'_> {
             "line_user = (SELECT id FROM line_users WHERE account = ?1 AND subject = ?2) AND {IN_THE_WAY}"
         );
         let of_member = format!("member_id = ?3 AND {IN_THE_WAY}");
-        let links =
-            |which: &str, linked_on| Links { which: which.to_owned(), bound: bound.clone(), linked_on };
-        [links(&of_subject, true), links(&of_member, false)]
+        let links = |which: &str, linked_on, side| Links {
+            which: which.to_owned(),
+            bound: bound.clone(),
+            linked_on,
+            audit: Some(format!("{}.{side}", self.link_id)),
+        };
+        [links(&of_subject, true, "subject"), links(&of_member, false, "member")]
             .iter()
             .flat_map(|links| links.end(EndedBy::Replaced, ending))
             .collect()
@@ -121,11 +126,14 @@ struct Links {
     bound: Vec<Value>,
     /// Their LINE users are linked to others in the same batch: LINE is told nothing.
     linked_on: bool,
+    /// The id of the audit log's entry, where somebody decided against a link that stood.
+    audit: Option<String>,
 }
 
 impl Links {
     /// (1) LINE and (2) the shop are owed the news; (3) sessions and grants end; (4) the links move to the history,
-    /// (5) LINE's tokens are held no more, (6) the links are gone, and answered as `unlinked` and `sub`.
+    /// with an entry in the audit log, (5) LINE's tokens are held no more, (6) the links are gone, and answered as `unlinked`
+    /// and `sub`.
     fn end(&self, by: EndedBy, ending: &Ending<'_>) -> Vec<Statement> {
         let Self { which, bound, .. } = self;
         let next = bound.len() + 1;
@@ -168,6 +176,11 @@ impl Links {
             by.word()
         ));
         statements.push(moved.bind(ending.now));
+        if let Some(id) = &self.audit {
+            let detail = serde_json::json!({ "replaced_by": id.split('.').next() });
+            let change = Change { actor: "api_key", action: "link.replace", detail };
+            statements.push(audit::if_changed(ending.account, &change, id, ending.now));
+        }
         if !self.linked_on {
             statements.push(with(format!("UPDATE line_users SET line_tokens = NULL WHERE id IN ({users})")));
         }
@@ -210,6 +223,7 @@ pub fn end(subject: &Subject, by: EndedBy, ending: &Ending<'_>) -> Vec<Statement
         which: OF_SUBJECT.to_owned(),
         bound: vec![ending.account.into(), subject.into()],
         linked_on: false,
+        audit: None,
     };
     links.end(by, ending)
 }

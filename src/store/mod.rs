@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod person;
 pub mod pushed;
 pub mod session;
+pub(crate) mod shown;
 mod statement;
 pub mod sweep;
 pub mod tally;

@@ -2,18 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::Statement;
+use super::{
+    Statement,
+    shown::{stored, time, truth},
+};
 use crate::id::{AccountId, MemberId};
 
 /// Rows of a section that are read at once.
 pub const PAGE: usize = 2_000;
-
-/// RFC 3339 of a column of milliseconds.
-macro_rules! time {
-    ($column:literal) => {
-        concat!("strftime('%Y-%m-%dT%H:%M:%fZ', ", $column, " / 1000.0, 'unixepoch')")
-    };
-}
 
 /// The LINE user who is linked to the member `?2`.
 const USER: &str = "(SELECT line_user FROM links WHERE account = ?1 AND member_id = ?2)";
@@ -87,7 +83,8 @@ const LINK: Section = Section {
     object: concat!(
         "'sub', u.subject, 'line_user_id', u.line_user_id, 'linked_at', ",
         time!("l.linked_at"),
-        ", 'consent', json(l.consent)"
+        ", 'consent', ",
+        stored!("l.consent")
     ),
     from: "FROM links l JOIN line_users u ON u.id = l.line_user WHERE l.account = ?1 AND l.member_id = ?2",
     pages: None,
@@ -105,8 +102,9 @@ pub const SECTIONS: [Section; 9] = [
             time!("h.linked_at"),
             ", 'ended_at', ",
             time!("h.ended_at"),
-            ", 'ended_by', h.ended_by, 'line_told', h.line_told, 'consent', json(h.consent), \
-             'after', printf('%020d.%s', h.ended_at, h.link_id)"
+            ", 'ended_by', h.ended_by, 'line_told', h.line_told, 'consent', ",
+            stored!("h.consent"),
+            ", 'after', printf('%020d.%s', h.ended_at, h.link_id)"
         ),
         from: "FROM link_history h INDEXED BY link_history_by_member WHERE h.account = ?1 AND h.member_id = ?2",
         pages: Some("AND printf('%020d.%s', h.ended_at, h.link_id) > ?3 ORDER BY h.ended_at, h.link_id"),
@@ -117,8 +115,12 @@ pub const SECTIONS: [Section; 9] = [
             "'sub', subject, 'line_user_id', line_user_id, 'name', name, 'picture', picture, 'email', email, \
              'email_verified_at', ",
             time!("email_verified_at"),
-            ", 'friend', json(CASE friend WHEN 1 THEN 'true' WHEN 0 THEN 'false' END), 'friend_since', ",
+            ", 'friend', ",
+            truth!("friend"),
+            ", 'friend_since', ",
             time!("friend_since"),
+            ", 'added_mode', added_mode, 'added_client', added_client, 'added_at', ",
+            time!("added_at"),
             ", 'created_at', ",
             time!("created_at")
         ),
@@ -130,8 +132,9 @@ pub const SECTIONS: [Section; 9] = [
         object: concat!(
             "'message_id', message_id, 'kind', kind, 'text', text, 'sent_at', ",
             time!("sent_at"),
-            ", 'unsent', json(CASE unsent WHEN 1 THEN 'true' ELSE 'false' END), \
-             'after', printf('%020d.%s', sent_at, message_id)"
+            ", 'unsent', ",
+            truth!("unsent"),
+            ", 'after', printf('%020d.%s', sent_at, message_id)"
         ),
         from: "FROM chat_messages INDEXED BY chat_messages_by_line_user WHERE account = ?1 AND line_user = {user}",
         pages: Some("AND printf('%020d.%s', sent_at, message_id) > ?3 ORDER BY sent_at, message_id"),
@@ -147,7 +150,9 @@ pub const SECTIONS: [Section; 9] = [
         object: concat!(
             "'sid', sid, 'auth_time', ",
             time!("auth_time"),
-            ", 'amr', json(amr), 'created_at', ",
+            ", 'amr', ",
+            stored!("amr"),
+            ", 'created_at', ",
             time!("created_at"),
             ", 'expires_at', ",
             time!("expires_at"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Consent, Shop, Stage, json_body};
 
 /// What can be exported.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 13] = [
     "links",
     "link-history",
     "line-users",
@@ -18,6 +18,9 @@ const KINDS: [&str; 10] = [
     "sends",
     "send-chunks",
     "received",
+    "auto-login-links",
+    "login-counts",
+    "friend-add-counts",
     "audit-log",
 ];
 
@@ -79,6 +82,10 @@ fn lived_in() -> Stage {
     assert_eq!(stage.api(&stage.shop, Method::POST, "/v1/sends", Some(&body)).0, 202);
     stage.world.settle(60_000);
     stage.client("a", &json!({}));
+    let page = format!("{}tea", stage.shop.home_uri);
+    for kind in ["stored", "sealed"] {
+        stage.auto_login_link(&stage.shop, &page, &json!({ "type": kind, "context": { "store": "渋谷" } }));
+    }
     stage
 }
 
@@ -103,6 +110,10 @@ fn everything_of_the_shop_is_there_in_the_words_of_the_api() {
     assert_eq!((&links[1]["member_id"], &links[1]["consent"]["text"]), (&json!("会員\"3\""), &json!("規約")));
     let history = all(&stage, "link-history", 10);
     assert_eq!((&history[0]["member_id"], &history[0]["ended_by"]), (&json!("m-2"), &json!("replaced")));
+    let links = all(&stage, "auto-login-links", 10);
+    assert_eq!((links.len(), &links[0]["context"]), (2, &json!({ "store": "渋谷" })));
+    let logins = all(&stage, "login-counts", 10);
+    assert_eq!((&logins[0]["client_id"], &logins[0]["count"]), (&json!(stage.shop.client_id), &json!(1)));
     let users = all(&stage, "line-users", 10);
     let shown = users.iter().find(|one| one["sub"] == sub).unwrap();
     assert_eq!((&shown["friend"], &shown["friend_since"]), (&json!(true), &time(&hanako[0]["friend_since"])));

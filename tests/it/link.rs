@@ -67,8 +67,16 @@ fn a_link_that_replaces_others_leaves_them_in_the_history() {
     for path in [format!("/v1/links/{two}"), "/v1/links?member_id=m-1".to_owned()] {
         assert_eq!(stage.api(&stage.shop, Method::GET, &path, None).0, 404, "KV still knows {path}");
     }
+    let audited = stage.world.query("SELECT actor, detail FROM audit_log WHERE action = 'link.replace'");
+    assert_eq!(
+        (audited.len(), &audited[0]["actor"]),
+        (2, &json!("api_key")),
+        "who decided against two links"
+    );
+    assert!(!json!(audited).to_string().contains("m-"), "and names no member");
     let again = stage.link(&one, &json!({ "member_id": "m-2", "replace": true }));
     assert_eq!(again.0, 200, "{}", again.1);
+    assert_eq!(stage.count("audit_log WHERE action = 'link.replace'"), 2);
     assert_eq!(stage.count("link_history"), 2, "replacing a link by itself changes nothing");
 }
 
