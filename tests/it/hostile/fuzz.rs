@@ -109,7 +109,7 @@ fn changed(world: &World, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A request with one of its parts changed.
-fn mutated(world: &World, request: &Request) -> Request {
+pub(super) fn mutated(world: &World, request: &Request) -> Request {
     let mut request = request.clone();
     let in_text = |text: &str| String::from_utf8_lossy(&changed(world, text.as_bytes())).into_owned();
     match world.below(5) {

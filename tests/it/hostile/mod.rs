@@ -32,6 +32,7 @@ mod redirects;
 mod registration;
 mod seals;
 mod shapes;
+mod shop_api;
 mod storm;
 mod tokens;
 mod usual;
