@@ -112,7 +112,6 @@ describe("an auto-login link", () => {
     await press(page, "go-on");
     await throughLine(page);
     await isThere(page, name);
-    await picture(page, "auto-login-retried-ja");
     await leave(page);
 
     const { totals, reasons } = await counts(made.id);
@@ -161,7 +160,8 @@ describe("an auto-login link", () => {
     await leave(staff);
     assert.ok(uri.startsWith(`${demo.issuer}/go/`), uri);
 
-    await sim("POST", "/sim/richmenu", { areas: [{ label: "マイページ", uri }] });
+    const area = (label, path) => ({ label, uri: `${demo.storefront}${path}` });
+    await sim("POST", "/sim/richmenu", { areas: [area("お品書き", "/"), area("カート", "/cart"), { label: "マイページ", uri }] });
     try {
       const userId = await person("千代", { auto_login: true, friend: true });
       const page = await phone(userId);
@@ -174,6 +174,7 @@ describe("an auto-login link", () => {
         assert.equal(page.url(), `${demo.storefront}/mypage`);
         assert.match(await page.getByTestId("logged-in-as").innerText(), /千代/);
       }
+      await picture(page, "auto-login-mypage-ja");
       await leave(page);
     } finally {
       await sim("POST", "/sim/richmenu", { areas: [] });
