@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Consent, Figures, Stage, for_each_seed, json_body};
 
 /// Operations of one seed.
-const OPERATIONS: u64 = 1_000;
+const OPERATIONS: u64 = 1_500;
 
 /// People with LINE, and members of the shop: few, so that they meet.
 const PEOPLE: usize = 6;
