@@ -12,6 +12,7 @@ mod clients;
 mod codes;
 mod consent;
 mod corpus;
+mod endings;
 mod erased;
 mod fuzz;
 mod go;
