@@ -63,8 +63,9 @@ pub async fn ask<P: Platform>(
     })
 }
 
-/// `POST /line/unlink`: (1) the form is the one that this session was shown; (2) whoever keeps the link goes home; (3) the link
-/// ends, with this session and all others of the customer.
+/// `POST /line/unlink`: (1) the form is the one that this session was shown; a second tap finds the session ended with the
+/// link, and is told the same as the first; (2) whoever keeps the link goes home; (3) the link ends, with this session and all
+/// others of the customer.
 pub async fn confirm<P: Platform>(
     cx: Context<'_, P>,
     site: &Site,
@@ -75,9 +76,13 @@ pub async fn confirm<P: Platform>(
     if !confirmation(cx, request).digest().is_of(form.value("confirmation").unwrap_or_default()) {
         return Ok(nobody(site, request).because("form_of_another_session"));
     }
-    let Some(customer) = customer(cx, site, request).await? else { return Ok(nobody(site, request)) };
+    let unlinks = form.value("choice") == Some("unlink");
+    let Some(customer) = customer(cx, site, request).await? else {
+        let is_done = unlinks && has_unlinked(cx, site, request).await?;
+        return Ok(if is_done { logged_out(site, request) } else { nobody(site, request) });
+    };
     // (2)
-    if form.value("choice") != Some("unlink") {
+    if !unlinks {
         return Ok(kept(site, request));
     }
     // (3)
@@ -86,11 +91,24 @@ pub async fn confirm<P: Platform>(
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     cx.hand_over(&account.id, &outcomes).await;
     let ended = ended(&outcomes)?;
-    if ended.is_empty() {
+    // Without one, somebody ended it in between, and the session with it.
+    if ended.is_empty() && customer.linked_at.is_none() {
         return Ok(not_linked(site, request));
     }
     forget(cx, account, ended).await;
-    Ok(done(site, request).with(header::SET_COOKIE, cookie::clear(cookie::SESSION)))
+    Ok(logged_out(site, request))
+}
+
+/// Whether the session of this browser has ended, and its customer is not linked.
+async fn has_unlinked<P: Platform>(
+    cx: Context<'_, P>,
+    site: &Site,
+    request: &Request,
+) -> Result<bool, PlatformError> {
+    let token = cookie::value(request, cookie::SESSION).unwrap_or_default();
+    let read = session::customer_of_before(&site.account.id, &Digest::of(token.as_bytes()));
+    let customer: Option<Customer> = cx.platform.one(&site.account.database, read).await?.first()?;
+    Ok(customer.is_some_and(|customer| customer.linked_at.is_none()))
 }
 
 const TITLE: Text<'static> = Text { ja: "LINEアカウントの連携", en: "Your LINE account" };
@@ -148,11 +166,12 @@ fn kept(site: &Site, request: &Request) -> Reply {
     said(site, request, StatusCode::OK, TITLE, text)
 }
 
-fn done(site: &Site, request: &Request) -> Reply {
+fn logged_out(site: &Site, request: &Request) -> Reply {
     let title = Text { ja: "連携を解除しました", en: "The tie has ended" };
     let text = Text {
         ja: "LINEによるログインは終了しました。ふたたび連携するには、ショップでもう一度LINEログインをしてください。",
         en: "Your login with LINE has ended. To tie your account again, log in to the shop with LINE once more.",
     };
-    said(site, request, StatusCode::OK, title, text)
+    let page = said(site, request, StatusCode::OK, title, text);
+    page.with(header::SET_COOKIE, cookie::clear(cookie::SESSION))
 }

@@ -182,6 +182,18 @@ pub fn customer(account: &AccountId, cookie: &Digest, now: UnixMillis) -> Statem
     .bind(now)
 }
 
+/// Reads whose ended session a cookie was, and since when they are linked now: `sub`, `name`, `linked_at`.
+#[must_use]
+pub fn customer_of_before(account: &AccountId, cookie: &Digest) -> Statement {
+    Statement::new(
+        "SELECT u.subject AS sub, u.name, l.linked_at FROM sessions s INDEXED BY sessions_by_token \
+         JOIN line_users u ON u.id = s.line_user LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \
+         WHERE s.account = ?1 AND s.token_digest = ?2 AND s.ended_at IS NOT NULL",
+    )
+    .bind(account)
+    .bind(cookie)
+}
+
 /// Whether the session of a cookie lives.
 #[must_use]
 pub fn lives(account: &AccountId, cookie: &Digest, now: UnixMillis) -> Statement {

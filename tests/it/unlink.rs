@@ -5,7 +5,7 @@ use enishi_world::{ACCOUNT, Fault};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Consent, Page, Shop, Stage};
+use crate::support::{Browser, Consent, Page, Shop, Stage, form};
 
 const DEAUTHORIZE: &str = "/user/v1/deauthorize";
 
@@ -182,6 +182,35 @@ fn the_control_is_complete_in_english_and_says_what_is_missing_to_whoever_has_no
     let (status, page) = english(&unlinked);
     assert!(status == 200 && page.contains("not tied to any member") && !page.contains("<form"), "{page}");
     unlink(&stage, &sub);
+}
+
+#[test]
+fn a_second_tap_on_the_control_is_told_the_same_as_the_first_and_ends_nothing_more() {
+    let stage = Stage::new(1);
+    stage.takes_events();
+    let (mut browser, sub) = linked(&stage, "花子", "m-1");
+    let page = control(&mut browser);
+    let (_, hidden) = page.form();
+    let url = format!("{}/line/unlink", ACCOUNT.issuer);
+    let said = |choice| {
+        let fields = [(hidden[0].0.as_str(), hidden[0].1.as_str()), ("choice", choice)];
+        let mut posted = form(&url, &fields);
+        posted.headers.extend(browser.request(&url).headers);
+        posted
+    };
+    let taps = [said("unlink"), said("unlink")].map(|tap| stage.world.serve(tap));
+    for reply in stage.world.together(taps).into_iter().flatten().chain([stage.world.answer(said("unlink"))])
+    {
+        let html = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(reply.status == 200 && html.contains("解除しました"), "{html}");
+    }
+    assert_eq!(stage.world.answer(said("keep")).status, 401, "too late to keep it");
+    assert_eq!(history(&stage, "member_id=m-1").as_array().unwrap().len(), 1);
+    stage.world.run_queues();
+    assert_eq!(stage.answers_of(DEAUTHORIZE), [Some(204)]);
+    // Once she is linked again, the old page says nothing of it.
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-1" })).0, 201);
+    assert_eq!((stage.world.answer(said("unlink")).status.as_u16(), stage.count("links")), (401, 1));
 }
 
 #[test]
