@@ -58,6 +58,7 @@ CREATE TABLE link_nonces (
   PRIMARY KEY (account, digest)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_nonces_by_age ON link_nonces (expires_at);
+CREATE INDEX link_nonces_by_member ON link_nonces (account, member_id);
 
 -- Who was erased, as keyed digests: so that neither an import nor work under way brings them back.
 CREATE TABLE tombstones (
@@ -94,3 +95,5 @@ ALTER TABLE outbox_next RENAME TO outbox;
 CREATE INDEX outbox_by_due ON outbox (due_at) WHERE dead_at IS NULL;
 CREATE INDEX outbox_dead ON outbox (account, dead_at, id) WHERE dead_at IS NOT NULL;
 CREATE INDEX outbox_by_line_user ON outbox (account, line_user) WHERE line_user IS NOT NULL;
+-- The shop's events that name a member, whomever else they are about.
+CREATE INDEX outbox_by_member ON outbox (account, body ->> '$.data.member_id') WHERE kind = 'event';
