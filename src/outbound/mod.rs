@@ -75,10 +75,21 @@ pub async fn deliver<P: Platform>(cx: Context<'_, P>, owed: &[Owed]) -> Vec<Disp
 /// isolate; (4) the row goes, or waits.
 async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Disposition, PlatformError> {
     // (1)
-    let Some(account) = config::account_by_id(cx, &owed.account).await? else {
-        // Its rows would stay first in cron's eyes for ever.
-        cx.platform.one(&Database::default(), outbox::remove(&owed.account, &owed.id)).await?;
-        return Ok(Disposition::Done);
+    let account = match config::account_by_id(cx, &owed.account).await {
+        Ok(Some(account)) => account,
+        // The rows of an account that is gone, or does not open, would stay first in cron's eyes for ever.
+        Ok(None) => {
+            cx.platform.one(&Database::default(), outbox::remove(&owed.account, &owed.id)).await?;
+            return Ok(Disposition::Done);
+        }
+        Err(error @ PlatformError::Stored(_)) => {
+            cx.log_failure("outbox", &error);
+            let until = cx.platform.now() + MAX_DELAY;
+            let put_off = outbox::put_off(&owed.account, &owed.id, until, error.reason());
+            cx.platform.one(&Database::default(), put_off).await?;
+            return Ok(Disposition::Done);
+        }
+        Err(error) => return Err(error),
     };
     let claim = outbox::claim(&account.id, &owed.id, cx.platform.now());
     let Some(row) = cx.platform.one(&account.database, claim).await?.first::<Claimed>()? else {

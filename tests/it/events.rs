@@ -246,3 +246,38 @@ fn an_endpoint_that_the_consumers_isolate_does_not_know_yet_is_told_all_the_same
     world.run_queues();
     assert_eq!((world.shop_calls().len(), stage.count("outbox")), (1, 0));
 }
+
+#[test]
+fn an_account_that_does_not_open_keeps_nobody_else_from_being_told() {
+    let stage = Stage::new(1);
+    let (world, other) = (&stage.world, stage.other_shop());
+    stage.takes_events();
+    let sub = stage.subject(&stage.friend("花子"));
+    world.run_queues();
+    let (account, now) = (world.query("SELECT id FROM accounts ORDER BY host"), world.now().0);
+    let id =
+        account.iter().map(|row| row["id"].as_str().unwrap()).find(|id| *id != stage.account_id()).unwrap();
+    for at in 0..200 {
+        world.execute(&format!(
+            "INSERT INTO outbox (account, id, kind, body, created_at, due_at, expires_at) \
+             VALUES ('{id}', 'msg_{at}', 'event', '{{}}', {now}, {now} + {at}, {now} + 259200000)"
+        ));
+    }
+    world.execute(&format!("UPDATE accounts SET config = '{{}}' WHERE id = '{id}'"));
+    world.evict_isolate();
+    world.advance(SECOND);
+    // The job is lost, so that it is cron's to find the row.
+    world.fail_next(enishi_world::Point::Queue, enishi_world::Fault::Refused, 1);
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-1" })).0, 201);
+    world.settle(5 * MINUTE);
+    assert!(kinds(&stage).contains(&"link.made".to_owned()));
+    let calls = world.calls().batches;
+    world.settle(10 * MINUTE);
+    assert!(
+        world.calls().batches - calls < 200,
+        "nor is it tried all the time: {}",
+        world.calls().batches - calls
+    );
+    assert_eq!(stage.count("outbox"), 200, "what it is owed waits until it opens again");
+    assert_ne!(other.line, stage.shop.line);
+}
