@@ -250,18 +250,22 @@ async fn forget<P: Platform>(
     cx.platform.one(database, statement).await.map(|_| ())
 }
 
-/// Puts deliveries that wait in the inbox on the queue again: their first job was refused or lost.
+/// Puts deliveries that wait in the inbox on the queue again: their first job was refused or lost. They go to the end of the
+/// line, so that those of an account that does not open keep nobody else's waiting.
 pub async fn drain_inbox<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
     #[derive(Deserialize)]
     struct Row {
         id: String,
         account: AccountId,
     }
+    let now = cx.platform.now();
     let statement = Statement::new(
-        "SELECT id, account FROM webhook_inbox WHERE received_at < ?1 ORDER BY received_at LIMIT ?2",
+        "UPDATE webhook_inbox SET received_at = ?3 WHERE id IN \
+           (SELECT id FROM webhook_inbox WHERE received_at < ?1 ORDER BY received_at LIMIT ?2) RETURNING id, account",
     )
-    .bind(cx.platform.now() + -MINUTE)
-    .bind(DRAINED_PER_TICK);
+    .bind(now + -MINUTE)
+    .bind(DRAINED_PER_TICK)
+    .bind(now);
     let rows: Vec<Row> = cx.platform.rows(&Database::default(), statement).await?;
     let jobs: Vec<Job> =
         rows.into_iter().map(|row| Job::WebhookInbox { account: row.account, inbox_id: row.id }).collect();

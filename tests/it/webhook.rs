@@ -611,3 +611,27 @@ fn what_cannot_be_read_is_buried_once_although_its_delivery_is_tried_again() {
     world.settle(3 * HOUR);
     assert_eq!(stage.count("dead_letters"), 2);
 }
+
+#[test]
+fn deliveries_of_an_account_that_does_not_open_keep_nobody_elses_waiting() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    stage.other_shop();
+    let mine = stage.account_id();
+    let ids = world.query("SELECT id FROM accounts");
+    let other = ids.iter().map(|row| row["id"].as_str().unwrap()).find(|id| *id != mine).unwrap();
+    for at in 0..100 {
+        world.execute(&format!("INSERT INTO webhook_inbox VALUES ('i{at}', '{other}', {at}, '{{}}')"));
+    }
+    world.execute(&format!("UPDATE accounts SET config = '{{}}' WHERE id = '{other}'"));
+    let user = stage.person("花子");
+    let now = world.now().0;
+    world.line().follow(now, &user).unwrap();
+    // The queue refuses: the delivery waits in the inbox, and its job is lost.
+    world.fail_next(Point::Queue, Fault::Refused, 2);
+    assert_eq!(world.deliver_webhooks(), [200]);
+    assert_eq!(stage.count(&format!("webhook_inbox WHERE account = '{mine}'")), 1);
+    world.settle(5 * enishi::time::MINUTE);
+    assert_eq!(stage.count(&format!("webhook_inbox WHERE account = '{mine}'")), 0);
+    assert_eq!(stage.count("line_users WHERE friend = 1"), 1);
+}
