@@ -10,48 +10,65 @@ use crate::{
     store::{Job, dead_letter, tombstone, tombstone::Tombs},
 };
 
-/// Keeps a dead letter where it can be seen.
+/// Keeps a dead letter where it can be seen. Who is erased between the look and the writing is looked for again.
 pub async fn bury<P: Platform>(
     cx: Context<'_, P>,
     database: &Database,
     account: Option<&AccountId>,
-    (source, reason): (&str, &str),
+    why: (&str, &str),
     body: &str,
 ) -> Result<(), PlatformError> {
-    let cleaned = match account {
-        Some(account) => cleaned(cx, database, account, body).await?,
-        None => Some(body.to_owned()),
-    };
-    let Some(body) = cleaned else { return Ok(()) };
-    let letter = dead_letter::write(account, source, reason, &body, cx.platform.now());
-    cx.platform.one(database, letter).await.map(|_| ())
+    let mut before = None;
+    loop {
+        let cleaned = match account {
+            Some(account) => cleaned(cx, database, account, body).await?,
+            None => Cleaned { body: Some(body.to_owned()), named: Vec::new() },
+        };
+        // The same as before was kept before.
+        let Some(body) = cleaned.body.filter(|body| before.as_ref() != Some(body)) else { return Ok(()) };
+        let letter = dead_letter::write(account, why, &body, &cleaned.named, cx.platform.now());
+        if cx.platform.one(database, letter).await?.changes > 0 {
+            return Ok(());
+        }
+        before = Some(body);
+    }
 }
 
-/// What is left of a body without those who were erased; a body that names nobody costs no store call.
+/// What is left of a body without those who were erased.
+struct Cleaned {
+    body: Option<String>,
+    /// The digests of the others whom it names.
+    named: Vec<Digest>,
+}
+
+/// Cleans a body; one that names nobody costs no store call.
 async fn cleaned<P: Platform>(
     cx: Context<'_, P>,
     database: &Database,
     account: &AccountId,
     body: &str,
-) -> Result<Option<String>, PlatformError> {
+) -> Result<Cleaned, PlatformError> {
     #[derive(Deserialize)]
     struct Row {
         digest: Digest,
     }
     let tombs = Tombs::new(&cx.settings.keys, account);
-    let named: Vec<_> = webhook::user_ids(body).into_iter().map(|id| (tombs.of_line_user(&id), id)).collect();
+    let ids = webhook::user_ids(body).into_iter();
+    let named: Vec<_> = ids.map(|id| (tombs.of_line_user(&id), id)).collect();
+    let mut cleaned = Cleaned { body: Some(body.to_owned()), named: Vec::new() };
     if named.is_empty() {
-        return Ok(Some(body.to_owned()));
+        return Ok(cleaned);
     }
     let digests: Vec<Digest> = named.iter().flat_map(|(digests, _)| digests.iter().cloned()).collect();
     let known: Vec<Row> = cx.platform.rows(database, tombstone::known(account, &digests)).await?;
-    let mut left = Some(body.to_owned());
     for (digests, id) in named {
         if known.iter().any(|row| digests.contains(&row.digest)) {
-            left = left.and_then(|body| without(&body, id.as_str()));
+            cleaned.body = cleaned.body.and_then(|body| without(&body, id.as_str()));
+        } else {
+            cleaned.named.extend(digests);
         }
     }
-    Ok(left)
+    Ok(cleaned)
 }
 
 /// What is left of a dead letter without one LINE user: of a delivery the events of others, whether it lies there as a job or as

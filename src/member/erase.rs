@@ -7,7 +7,7 @@ use crate::{
     config::Site,
     dead_letters,
     id::{LineUserId, MemberId, Subject},
-    platform::{Context, Outcome, Platform, PlatformError},
+    platform::{Context, Platform, PlatformError},
     store::{
         CacheKey,
         erasure::{self, Person},
@@ -45,7 +45,7 @@ struct Found {
 }
 
 /// (1) Who is it? (2) Everything goes in one batch, with a tombstone and an entry in the audit log; (3) who is told is told, KV
-/// forgets. A repeat finds nothing and is answered alike: 204.
+/// forgets, and so do dead letters that came between (1) and (2). A repeat finds nothing and is answered alike: 204.
 pub async fn erase<P: Platform>(cx: Context<'_, P>, site: &Site, member_id: &str) -> Result<Reply, ApiError> {
     let account = &*site.account;
     let member = MemberId::parse(member_id)?;
@@ -62,31 +62,45 @@ pub async fn erase<P: Platform>(cx: Context<'_, P>, site: &Site, member_id: &str
         let line_user_id = found.linked.as_ref().map(|linked| &linked.line_user_id);
         let mut digests = tombs.of_member(&member);
         digests.extend(line_user_id.map(|id| tombs.of_line_user(id)).unwrap_or_default());
-        let letters = found.letters.into_iter().zip(std::iter::repeat(line_user_id)).map(|(letter, id)| {
-            let left = id.and_then(|id| dead_letters::without(&letter.body, id.as_str()));
-            (letter.id, left)
-        });
         let person = Person {
             member: &member,
             line_user_id,
             tombs: &digests,
             name: &crate::id::short(cx.platform.random()),
-            letters: &letters.collect::<Vec<_>>(),
+            letters: &cleaned(found.letters, line_user_id),
         };
         let statements = erasure::erase(&person, &site.ending(cx.platform.now()));
         let outcomes = cx.platform.batch(&account.database, statements).await?;
         // (3)
         cx.hand_over(&account.id, &outcomes).await;
-        let by_subject = found.linked.map(|linked| CacheKey::LinkBySubject(account.id.clone(), linked.sub));
+        let by_subject = found
+            .linked
+            .as_ref()
+            .map(|linked| CacheKey::LinkBySubject(account.id.clone(), linked.sub.clone()));
         cx.forget([CacheKey::LinkByMember(account.id.clone(), member.clone())].into_iter().chain(by_subject))
             .await;
-        let still: Vec<serde_json::Value> =
-            outcomes.last().map(Outcome::rows).transpose()?.unwrap_or_default();
+        let [.., letters, still] = outcomes.as_slice() else {
+            return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
+        };
+        let (letters, still): (Vec<Letter>, Vec<serde_json::Value>) = (letters.rows()?, still.rows()?);
+        if !letters.is_empty() {
+            let left = erasure::of_letters(&cleaned(letters, line_user_id));
+            cx.platform.batch(&account.database, left).await?;
+        }
         if still.is_empty() {
             return Ok(Reply::new(StatusCode::NO_CONTENT));
         }
     }
     Err(PlatformError::Database("the member is linked again and again".to_owned()).into())
+}
+
+/// What is left of each letter without this LINE user.
+fn cleaned(letters: Vec<Letter>, line_user_id: Option<&LineUserId>) -> Vec<(String, Option<String>)> {
+    let left = |letter: Letter| {
+        let left = line_user_id.and_then(|id| dead_letters::without(&letter.body, id.as_str()));
+        (letter.id, left)
+    };
+    letters.into_iter().map(left).collect()
 }
 
 async fn look<P: Platform>(

@@ -3,18 +3,20 @@
 use super::Statement;
 use crate::{id::AccountId, secret::Digest, time::UnixMillis};
 
-/// Keeps one dead letter. Its id is the digest of what it says, so that burying twice keeps one.
+/// Keeps one dead letter, unless one of these, whom it names, was erased meanwhile. Its id is the digest of what it says, so
+/// that burying twice keeps one.
 #[must_use]
 pub fn write(
     account: Option<&AccountId>,
-    source: &str,
-    reason: &str,
+    (source, reason): (&str, &str),
     body: &str,
+    named: &[Digest],
     now: UnixMillis,
 ) -> Statement {
     let id = Digest::of(format!("{source}\n{reason}\n{body}").as_bytes());
     Statement::new(
-        "INSERT INTO dead_letters (id, account, source, reason, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+        "INSERT INTO dead_letters (id, account, source, reason, body, at) SELECT ?1, ?2, ?3, ?4, ?5, ?6 \
+         WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE account = ?2 AND digest IN (SELECT value FROM json_each(?7))) \
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(&id)
@@ -23,4 +25,5 @@ pub fn write(
     .bind(reason)
     .bind(body)
     .bind(now)
+    .bind_json(named)
 }

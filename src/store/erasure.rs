@@ -72,8 +72,9 @@ pub struct Person<'a> {
 }
 
 /// One batch: (1) tombstones, and the audit log's entry; (2) LINE, the shop and clients are owed the news; (3) every row of the
-/// LINE user goes, (4) of the member, and (5) what dead letters say of them. The last statement says whether the member is linked
-/// still, to somebody who came in between.
+/// LINE user goes, (4) of the member, and (5) what dead letters say of them. The last statements read the letters that name the
+/// LINE user even so, because they came since it was looked; and whether the member is linked still, to somebody who came in
+/// between.
 #[must_use]
 pub fn erase(person: &Person<'_>, ending: &Ending<'_>) -> Vec<Statement> {
     let (account, now) = (ending.account, ending.now);
@@ -95,6 +96,7 @@ pub fn erase(person: &Person<'_>, ending: &Ending<'_>) -> Vec<Statement> {
     }
     statements.extend(of_member(account, person.member, now));
     statements.extend(of_letters(person.letters));
+    statements.push(letters_of(account, person.line_user_id));
     let still = "SELECT 1 AS linked FROM links WHERE account = ?1 AND member_id = ?2";
     statements.push(Statement::new(still).bind(account).bind(person.member));
     statements
@@ -204,8 +206,19 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
     ]
 }
 
+/// Reads the dead letters that name a LINE user; nobody is named by none.
+fn letters_of(account: &AccountId, line_user_id: Option<&LineUserId>) -> Statement {
+    Statement::new(
+        "SELECT d.id, d.body FROM dead_letters d INDEXED BY dead_letters_by_age \
+         WHERE d.at > 0 AND coalesce(d.account, ?1) = ?1 AND instr(d.body, ?2)",
+    )
+    .bind(account)
+    .bind(line_user_id.map(|id| id.as_str().to_owned()))
+}
+
 /// (5) What is left of each letter, or nothing.
-fn of_letters(letters: &[(String, Option<String>)]) -> Vec<Statement> {
+#[must_use]
+pub fn of_letters(letters: &[(String, Option<String>)]) -> Vec<Statement> {
     if letters.is_empty() {
         return Vec::new();
     }

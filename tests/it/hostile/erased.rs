@@ -1,7 +1,7 @@
 //! What may bring back somebody who was erased, or keep a trace of them, against whom `erase.rs` does not look.
 
-use enishi::time::MINUTE;
-use enishi_world::{ACCOUNT, ShopOutcome};
+use enishi::{platform::Platform, time::MINUTE};
+use enishi_world::{ACCOUNT, Fault, ShopOutcome};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -142,4 +142,64 @@ fn codes_that_were_mailed_to_an_address_of_before_go_with_the_person() {
     stage.world.execute("UPDATE line_users SET email = 'other@mail.example'");
     assert_eq!(erase(&stage, MEMBER), 204);
     assert_eq!(found(&stage, &["canary@mail.example"]), []);
+}
+
+/// An event that cannot be read, as LINE would send it of somebody.
+fn unreadable(user: &str) -> enishi::web::Request {
+    let event = json!({ "type": "follow", "source": { "type": "user", "userId": user } });
+    webhook(&json!({ "destination": ACCOUNT.bot_user_id, "events": [event] }).to_string())
+}
+
+#[test]
+fn what_is_buried_while_a_slow_erasure_is_under_way_does_not_keep_the_person() {
+    let mut buried = 0;
+    for (seed, early) in (1..30).flat_map(|seed| [(seed, true), (seed, false)]) {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        let user = stage.member(MEMBER, "gold");
+        assert_eq!(world.answer(unreadable(&user)).status, 200);
+        let bodies = world.queued();
+        let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+        assert_eq!(bodies.len(), 1);
+        let memory = world.isolate();
+        // The erasure's batch takes two minutes; the burial comes in the midst of it, or as it ends.
+        world.fail_at(2, Fault::Stalled);
+        let begins = world.now() + if early { MINUTE } else { 2 * MINUTE };
+        let erasure = stage.shop.api_request(Method::DELETE, &format!("/v1/members/{MEMBER}"), None);
+        let erase = async { world.serve(erasure).await.status.as_u16() };
+        let bury = async {
+            world.sleep_until(begins).await;
+            enishi::app::work(world.context(&memory), &bodies).await;
+            204
+        };
+        let both: [std::pin::Pin<Box<dyn Future<Output = u16>>>; 2] = [Box::pin(erase), Box::pin(bury)];
+        assert_eq!(world.together(both), [Some(204), Some(204)]);
+        assert!(!world.end_faults());
+        buried += stage.count("dead_letters");
+        assert_eq!(
+            found(&stage, &[&user]).into_iter().filter(|(place, _)| place == "dead_letters").count(),
+            0,
+            "seed {seed}, {early}"
+        );
+    }
+    assert_eq!(buried, 0);
+}
+
+#[test]
+fn a_name_at_line_is_no_markup_on_the_customers_control() {
+    let stage = Stage::new(1);
+    for word in super::corpus::CORPUS {
+        let name: String = word.chars().filter(|c| !c.is_control()).take(20).collect();
+        let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+        let login = stage.shop.begin("1");
+        let back = browser.log_in(&stage.shop, &login, Consent::Plain);
+        let claims = stage.shop.claims(&stage.world, &login, &stage.shop.code(&login, &back));
+        let sub = claims["sub"].as_str().unwrap();
+        assert_eq!(stage.link(sub, &json!({ "member_id": sub })).0, 201);
+        let quoted = name.replace('\'', "''");
+        stage.world.execute(&format!("UPDATE line_users SET name = '{quoted}' WHERE subject = '{sub}'"));
+        let page = stage.world.answer(browser.request(&super::at("/line/unlink")));
+        assert_eq!(page.status, 200);
+        super::html::assert_harmless(&page, &name, &["/line/unlink"]);
+    }
 }
