@@ -303,3 +303,56 @@ fn links_and_reports_are_their_own_accounts_and_need_its_key() {
     );
     assert_eq!(ACCOUNT.issuer, at(""));
 }
+
+#[test]
+fn a_ticket_of_one_link_poisons_neither_the_page_nor_the_count_of_a_login_that_names_another_page() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let [lured, own] = ["lured", "own"].map(|page| format!("{}{page}", shop.home_uri));
+    let link = stage.auto_login_link(shop, &lured, &json!({}));
+    let mut browser = Browser::of(world, &stage.person_with("花子", AutoLogin::Fails));
+    browser.go(link["url"].as_str().unwrap());
+    assert!(browser.cookies(ACCOUNT.host).contains(&cookie::TICKET));
+    let failed = browser.arrive(&shop.begin("1").with("target_link_uri", &own).url, Consent::Plain);
+    let button = query(&failed.button().unwrap());
+    assert_eq!((button("target"), button("ticket")), (Some(own), None));
+    assert_eq!((stage.count("login_counts WHERE link <> ''"), stage.count("login_counts")), (0, 1));
+}
+
+#[test]
+fn a_ticket_of_another_client_counts_nothing_at_the_retry_button() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let other = stage.client("b", &json!({ "initiate_login_uri": "http://127.0.0.1:8789/b/login" }));
+    let link = stage.auto_login_link(&other, &other.home_uri, &json!({}));
+    let ticket = query(location(&opened(&stage, &link)).unwrap())("login_hint").unwrap();
+    let ticket: String = form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
+    let press = |client: &str| {
+        let url = format!("{}?client_id={client}&ticket={ticket}&checked=1", at("/line/retry"));
+        let jar = format!("{}=1", cookie::NO_AUTO_LOGIN);
+        assert_eq!(world.answer(with_cookies(request(Method::GET, &url), &jar)).status, 302);
+    };
+    press(&shop.client_id);
+    assert_eq!((stage.count("login_counts WHERE link <> ''"), stage.count("login_counts")), (0, 1));
+    press(&other.client_id);
+    assert_eq!(
+        stage.count(&format!("login_counts WHERE link <> '' AND client_id = '{}'", other.client_id)),
+        1
+    );
+}
+
+#[test]
+fn the_way_back_of_a_client_that_is_gone_is_the_accounts_first() {
+    let stage = Stage::new(1);
+    let gone = stage.client("gone", &json!({}));
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    assert_eq!(browser.go(&gone.begin("1").url).status, 302);
+    let path = format!("/v1/clients/{}", gone.client_id);
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, &path, None).0, 204);
+    let failed = browser.go(&at("/line/callback?code=x&state=y"));
+    assert_eq!(query(&failed.button().unwrap())("client_id"), None);
+    assert_eq!(
+        browser.press_retry(&failed).unwrap().split('?').next().unwrap(),
+        format!("{}login", stage.shop.home_uri)
+    );
+}
