@@ -110,6 +110,8 @@ pub(super) const KINDS: &[Kind] = &[
             truth!("u.friend"),
             ", 'friend_since', ",
             time!("u.friend_since"),
+            ", 'added_mode', u.added_mode, 'added_client_id', u.added_client, 'added_at', ",
+            time!("u.added_at"),
             ", 'created_at', ",
             time!("u.created_at")
         ),

@@ -119,7 +119,7 @@ pub const SECTIONS: [Section; 9] = [
             truth!("friend"),
             ", 'friend_since', ",
             time!("friend_since"),
-            ", 'added_mode', added_mode, 'added_client', added_client, 'added_at', ",
+            ", 'added_mode', added_mode, 'added_client_id', added_client, 'added_at', ",
             time!("added_at"),
             ", 'created_at', ",
             time!("created_at")

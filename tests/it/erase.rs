@@ -305,6 +305,16 @@ fn an_export_tells_everything_that_is_kept_about_a_person() {
         (&line_user["name"], &line_user["email"], &line_user["friend"]),
         (&json!(NAME), &json!(EMAIL), &json!(true))
     );
+    for column in stage.world.query("SELECT name FROM pragma_table_info('line_users')") {
+        let name = column["name"].as_str().unwrap();
+        let ours =
+            ["id", "account", "subject", "friendship_at", "friendship_event", "line_tokens", "added_client"];
+        assert!(
+            ours.contains(&name) || line_user.get(name).is_some(),
+            "{name} is kept, and is exported: {line_user}"
+        );
+    }
+    assert_eq!(line_user["added_client_id"], Value::Null, "a friend of before");
     assert_eq!(all["chat_messages"][0]["text"], WORDS);
     assert_eq!(
         (all["received"].as_array().unwrap().len(), all["sessions"].as_array().unwrap().len()),
