@@ -203,3 +203,23 @@ fn a_name_at_line_is_no_markup_on_the_customers_control() {
         super::html::assert_harmless(&page, &name, &["/line/unlink"]);
     }
 }
+
+#[test]
+fn lines_late_word_on_a_flow_of_somebody_erased_since_says_nothing() {
+    let stage = Stage::new(1);
+    stage.takes_events();
+    let user = stage.member("m-0", "gold");
+    let nonce = nonce(&stage, MEMBER);
+    let said = stage.world.now().0;
+    stage.world.advance(MINUTE);
+    assert_eq!(erase(&stage, "m-0"), 204);
+    stage.world.advance(MINUTE);
+    let before = stage.events().len();
+    line_says(&stage, &nonce, Some(&user), said, "late");
+    assert_eq!((stage.count("links"), stage.count("link_nonces"), stage.events().len()), (0, 1, before));
+    assert_eq!(found(&stage, &[&user]), []);
+    // The flow is open still, for whomever LINE names within its time.
+    let other = stage.friend("花子");
+    line_says(&stage, &nonce, Some(&other), said + 1, "in time");
+    assert_eq!(stage.count(&format!("links WHERE member_id = '{MEMBER}'")), 1);
+}
