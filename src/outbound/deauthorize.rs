@@ -2,23 +2,33 @@
 
 use http::StatusCode;
 
-use super::Told;
+use super::{Owed, Told};
 use crate::{
     channel,
     config::Account,
     line::login::{self, HeldTokens, Refreshed},
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
-    store::outbox::Claimed,
+    store::{
+        link,
+        outbox::{self, Claimed},
+    },
 };
 
-/// (1) A user token that is alive, drawn anew if need be; (2) the Login channel's own; (3) LINE is told: 204, and 400 for an
-/// authorization that is over already, are done.
+/// (0) Who is linked again keeps the authorization; (1) a user token that is alive, drawn anew if need be; (2) the Login
+/// channel's own; (3) LINE is told: 204, and 400 for an authorization that is over already, are done.
 pub(super) async fn tell<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
+    owed: &Owed,
     row: &Claimed,
 ) -> Result<Told, PlatformError> {
+    // (0)
+    let link_id = owed.id.strip_prefix(outbox::DEAUTHORIZE).unwrap_or_default();
+    let outcomes = cx.platform.batch(&account.database, link::linked_again(&account.id, link_id)).await?;
+    if outcomes.last().is_some_and(|outcome| outcome.changes > 0) {
+        return Ok(Told::Done);
+    }
     // A seal that does not open any more tells nobody anything.
     let Some(held) = HeldTokens::open(&cx.settings.keys, &row.body) else { return Ok(Told::Never) };
     // (1)

@@ -137,7 +137,7 @@ async fn attempt<P: Platform>(
     match row.kind {
         Kind::Webhook | Kind::Event => event::tell(cx, account, owed, row).await,
         Kind::Logout => logout::tell(cx, account, owed, row).await,
-        Kind::Deauthorize => deauthorize::tell(cx, account, row).await,
+        Kind::Deauthorize => deauthorize::tell(cx, account, owed, row).await,
     }
 }
 

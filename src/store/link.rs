@@ -216,6 +216,28 @@ pub fn line_told(account: &AccountId, link_id: &str, told: bool) -> Statement {
     .bind(if told { "told" } else { "impossible" })
 }
 
+/// What is owed to LINE about a link's end is owed no more, if its LINE user is linked again: their authorization is wanted.
+/// LINE's tokens are held again, unless a newer login brought others. The last statement changes a row if it was so.
+#[must_use]
+pub fn linked_again(account: &AccountId, link_id: &str) -> Vec<Statement> {
+    let again = "SELECT h.line_user FROM link_history h JOIN links l ON l.account = ?1 AND l.line_user = h.line_user \
+        WHERE h.account = ?1 AND h.link_id = ?2";
+    let with = |sql: String| Statement::compiled(sql).bind(account).bind(link_id);
+    vec![
+        with(format!(
+            "UPDATE line_users SET line_tokens = coalesce(line_tokens, (SELECT o.body FROM outbox o \
+               WHERE o.account = ?1 AND o.id = '{DEAUTHORIZE}' || ?2)) WHERE id = ({again})"
+        )),
+        with(format!(
+            "UPDATE link_history SET line_told = NULL \
+             WHERE account = ?1 AND link_id = ?2 AND line_told = 'owed' AND EXISTS ({again})"
+        )),
+        with(format!(
+            "DELETE FROM outbox WHERE account = ?1 AND id = '{DEAUTHORIZE}' || ?2 AND EXISTS ({again})"
+        )),
+    ]
+}
+
 /// Ends the link of a subject, and what lives of the customer.
 #[must_use]
 pub fn end(subject: &Subject, by: EndedBy, ending: &Ending<'_>) -> Vec<Statement> {

@@ -299,3 +299,31 @@ fn the_history_is_read_in_pages_the_newest_first_with_the_consent_of_each_link()
     assert_eq!((&of_member[0]["sub"], &of_member[0]["consent"]["way"]), (&json!(sub), &json!("shop")));
     assert!(of_member[0]["consent"]["at"].is_string());
 }
+
+#[test]
+fn who_is_linked_again_before_line_could_be_told_keeps_the_authorization_that_she_gave_since() {
+    for logs_in in [true, false] {
+        let stage = Stage::new(1);
+        let (mut browser, sub) = linked(&stage, "花子", "m-1");
+        stage.world.fail_always_call(DEAUTHORIZE, Fault::Refused);
+        unlink(&stage, &sub);
+        stage.world.run_queues();
+        if logs_in {
+            browser.log_in(&stage.shop, &stage.shop.begin("again"), Consent::Plain);
+        }
+        assert_eq!(stage.link(&sub, &json!({ "member_id": "m-1" })).0, 201);
+        stage.world.end_faults();
+        stage.world.settle(HOUR);
+        assert!(
+            !stage.answers_of(DEAUTHORIZE).contains(&Some(204)),
+            "the authorization of now is not withdrawn"
+        );
+        assert_eq!((told(&stage, &sub), stage.count("outbox")), (Value::Null, 0));
+        assert_eq!(stage.count("line_users WHERE line_tokens IS NOT NULL"), 1, "for the end of the new link");
+        stage.world.advance(SECOND);
+        unlink(&stage, &sub);
+        stage.world.settle(HOUR);
+        assert_eq!(stage.answers_of(DEAUTHORIZE).iter().filter(|status| **status == Some(204)).count(), 1);
+        assert_eq!((told(&stage, &sub), stage.count("outbox")), (json!("told"), 0));
+    }
+}
