@@ -281,3 +281,26 @@ fn an_account_that_does_not_open_keeps_nobody_else_from_being_told() {
     assert_eq!(stage.count("outbox"), 200, "what it is owed waits until it opens again");
     assert_ne!(other.line, stage.shop.line);
 }
+
+#[test]
+fn a_job_that_comes_late_tells_neither_a_dead_event_nor_one_that_another_consumer_has() {
+    let stage = Stage::new(1);
+    stage.takes_events();
+    let world = &stage.world;
+    world.answer_shop_calls_with(ShopOutcome::Status(StatusCode::INTERNAL_SERVER_ERROR));
+    let sub = stage.subject(&stage.friend("花子"));
+    world.run_queues();
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-1" })).0, 201);
+    let bodies: Vec<String> = world.queued().into_iter().filter(|body| body.contains("link.made")).collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    let work = || {
+        world.run(enishi::app::work(world.context(&world.isolate()), &bodies)).unwrap();
+        world.shop_calls().len()
+    };
+    let calls = work();
+    assert_eq!(work(), calls, "somebody has it, or it waits");
+    stage.hours(4 * 24);
+    let calls = world.shop_calls().len();
+    assert_eq!(work(), calls, "it is dead");
+    assert_eq!(stage.count("outbox WHERE dead_at IS NOT NULL"), 2);
+}

@@ -223,3 +223,22 @@ fn lines_late_word_on_a_flow_of_somebody_erased_since_says_nothing() {
     line_says(&stage, &nonce, Some(&other), said + 1, "in time");
     assert_eq!(stage.count(&format!("links WHERE member_id = '{MEMBER}'")), 1);
 }
+
+#[test]
+fn what_line_says_of_the_very_moment_of_the_erasure_is_of_before() {
+    let stage = Stage::new(1);
+    let user = stage.member(MEMBER, "gold");
+    assert_eq!(erase(&stage, MEMBER), 204);
+    let at = stage.world.query("SELECT max(erased_at) AS at FROM tombstones")[0]["at"].as_i64().unwrap();
+    stage.world.advance(MINUTE);
+    let follow = |at: i64, id: &str| {
+        let event = json!({
+            "type": "follow", "timestamp": at, "webhookEventId": id, "source": { "type": "user", "userId": user },
+        });
+        let body = json!({ "destination": ACCOUNT.bot_user_id, "events": [event] }).to_string();
+        assert_eq!(stage.world.answer(webhook(&body)).status, 200);
+        stage.world.run_queues();
+        stage.count("line_users")
+    };
+    assert_eq!((follow(at, "E1"), follow(at + 1, "E2")), (0, 1));
+}
