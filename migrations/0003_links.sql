@@ -74,7 +74,7 @@ CREATE INDEX chat_messages_by_line_user ON chat_messages (account, line_user, se
 CREATE TABLE outbox_next (
   account TEXT NOT NULL,
   id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('webhook', 'event', 'logout', 'deauthorize')),
+  kind TEXT NOT NULL CHECK (kind IN ('webhook', 'event', 'logout', 'deauthorize', 'reply')),
   body TEXT NOT NULL,
   -- Whom it speaks of, where it goes when they are erased.
   line_user INTEGER,

@@ -79,9 +79,9 @@ pub fn without(body: &str, line_user_id: &str) -> Option<String> {
         return Some(body.to_owned());
     }
     match Job::parse(body) {
-        Ok(Job::Webhook { account, received_at, body }) => {
+        Ok(Job::Webhook { account, received_at, signature, body }) => {
             let body = webhook::without(&body, line_user_id)?;
-            Some(Job::Webhook { account, received_at, body }.to_text())
+            Some(Job::Webhook { account, received_at, signature, body }.to_text())
         }
         _ => webhook::without(body, line_user_id),
     }

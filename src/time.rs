@@ -26,6 +26,14 @@ impl UnixMillis {
         self.0.div_euclid(SECOND)
     }
 
+    /// The first ULID of this millisecond, without its random part: all of before are smaller (the ULID specification).
+    #[must_use]
+    pub fn ulid(self) -> String {
+        const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let digit = |place: u32| DIGITS.get(usize::try_from(self.0 >> (5 * place) & 31).unwrap_or_default());
+        (0..10).rev().filter_map(digit).map(|digit| char::from(*digit)).collect()
+    }
+
     /// The instant of a `NumericDate`.
     #[must_use]
     pub fn from_seconds(seconds: i64) -> Self {
@@ -152,6 +160,12 @@ impl Sub for UnixMillis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ulid_begins_with_its_time() {
+        assert_eq!(UnixMillis(1_469_918_176_385).ulid(), "01ARYZ6S41");
+        assert!(UnixMillis(1).ulid() < UnixMillis(2).ulid() && UnixMillis(31).ulid() < UnixMillis(32).ulid());
+    }
 
     #[test]
     fn a_day_begins_at_midnight_in_japan() {

@@ -18,16 +18,12 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     let (mut received, mut due, mut expand, mut owed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, body) in bodies.iter().enumerate() {
         match Job::parse(body) {
-            Ok(Job::Webhook { account, received_at, body }) => {
-                received.push((
-                    index,
-                    webhook::Received { account, received_at, body: webhook::Body::Here(body) },
-                ));
+            Ok(Job::Webhook { account, received_at, signature, body: text }) => {
+                let body = webhook::Body::Here { received_at, signature, text };
+                received.push((index, webhook::Received { account, body }));
             }
-            Ok(Job::WebhookInbox { account, inbox_id }) => {
-                let received_at = cx.platform.now();
-                let body = webhook::Body::Inbox(inbox_id);
-                received.push((index, webhook::Received { account, received_at, body }));
+            Ok(Job::Delivery { account, seq }) => {
+                received.push((index, webhook::Received { account, body: webhook::Body::Ledger(seq) }));
             }
             Ok(Job::Expand { account, send }) => expand.push((index, account, send)),
             Ok(Job::Deliver { account, send, chunk }) => {
@@ -62,27 +58,27 @@ fn settle(dispositions: &mut [Disposition], places: Vec<usize>, settled: Vec<Dis
 }
 
 /// What the queues gave up on. A webhook is tried again, for what failed it may have been an outage that is over; if it
-/// fails still, it is kept where it can be seen; if even that fails, the outage lasts, and it comes again in an hour.
-/// A send's open rows and the outbox's are found by cron, so nothing of theirs is lost; a delivery that waits in the
-/// inbox moves to the dead letters with its body.
+/// fails still, it stays in the ledger as one that failed, or among the dead letters where its account does not open; if even
+/// that fails, the outage lasts, and it comes again in an hour. A send's open rows and the outbox's are found by cron, so
+/// nothing of theirs is lost.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(bodies.len());
     for body in bodies {
         dispositions.push(match Job::parse(body) {
             Ok(Job::Expand { .. } | Job::Deliver { .. } | Job::Outbox { .. }) => Disposition::Done,
-            Ok(Job::WebhookInbox { account, inbox_id }) => {
-                let again = webhook::Body::Inbox(inbox_id.clone());
-                if webhook::apply_at_last(cx, account.clone(), again).await {
-                    Disposition::Done
-                } else {
-                    buried(cx, webhook::give_up(cx, &account, &inbox_id).await)
-                }
+            Ok(Job::Delivery { account, seq }) => {
+                let received = webhook::Received { account, body: webhook::Body::Ledger(seq) };
+                buried(cx, webhook::apply_at_last(cx, received).await)
             }
-            Ok(Job::Webhook { account, body: raw, .. }) => {
-                if webhook::apply_at_last(cx, account, webhook::Body::Here(raw)).await {
-                    Disposition::Done
-                } else {
-                    bury(cx, "queue", "retries_exhausted", body).await
+            Ok(Job::Webhook { account, received_at, signature, body: text }) => {
+                let received =
+                    webhook::Received { account, body: webhook::Body::Here { received_at, signature, text } };
+                match webhook::apply_at_last(cx, received).await {
+                    Ok(()) => Disposition::Done,
+                    Err(error) => {
+                        cx.log_failure("webhook_dead", &error);
+                        bury(cx, "queue", "retries_exhausted", body).await
+                    }
                 }
             }
             Err(_) => bury(cx, "queue", "unreadable_job", body).await,
@@ -109,14 +105,14 @@ fn buried<P: Platform>(cx: Context<'_, P>, result: Result<(), PlatformError>) ->
 /// Cron, each minute: what was lost of the queues goes on them again, what is over is deleted. Each part on its own, so
 /// that one that fails does not stop the others.
 pub async fn tick<P: Platform>(cx: Context<'_, P>) {
-    let drained = webhook::drain_inbox(cx).await;
+    let drained = webhook::drain(cx).await;
     let swept = send::sweep(cx).await;
     let told = outbound::sweep(cx).await;
     let rotated = signing_keys::rotate_by_age(cx).await;
     let expired =
         cx.platform.batch(&Database::default(), sweep::expired(cx.platform.now())).await.map(|_| ());
     for (part, result) in [
-        ("drain_inbox", drained),
+        ("drain_webhooks", drained),
         ("sweep_sends", swept),
         ("sweep_outbox", told),
         ("rotate_keys", rotated),

@@ -23,6 +23,14 @@ pub struct Memory {
     accounts: RefCell<HashMap<String, Remembered>>,
     channel_tokens: RefCell<HashMap<String, (SecretText, UnixMillis)>>,
     line_keys: RefCell<(Vec<Value>, UnixMillis)>,
+    refusals: RefCell<HashMap<AccountId, Refusals>>,
+}
+
+/// Deliveries that the door refused and nobody wrote down yet, by reason.
+#[derive(Debug, Default)]
+struct Refusals {
+    counts: Vec<(&'static str, i64)>,
+    written_at: UnixMillis,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +71,25 @@ impl Memory {
     /// Remembers LINE's public keys.
     pub fn remember_line_keys(&self, keys: Vec<Value>, now: UnixMillis) {
         *self.line_keys.borrow_mut() = (keys, now);
+    }
+
+    /// Counts a refused delivery; answers what is to be written down, once enough time has passed since the last time.
+    pub fn refused(
+        &self,
+        account: &AccountId,
+        reason: &'static str,
+        now: UnixMillis,
+    ) -> Option<Vec<(&'static str, i64)>> {
+        let mut refusals = self.refusals.borrow_mut();
+        let Refusals { counts, written_at } = refusals.entry(account.clone()).or_default();
+        match counts.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((reason, 1)),
+        }
+        (now - *written_at >= REREAD_EVERY).then(|| {
+            *written_at = now;
+            std::mem::take(counts)
+        })
     }
 
     /// Forgets an account's configuration, because this isolate has just written it.

@@ -162,8 +162,8 @@ pub(super) const KINDS: &[Kind] = &[
             truth!("m.unsent")
         ),
         from: "FROM chat_messages m LEFT JOIN line_users u ON u.id = m.line_user",
-        account: "m.account",
-        key: &[Key::Text("m.message_id")],
+        account: "m.line_user > 0 AND m.account",
+        key: &[Key::Number("m.line_user"), Key::Text("m.message_id")],
         is_in_default: false,
     },
     Kind {

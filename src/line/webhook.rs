@@ -36,6 +36,14 @@ pub struct Delivery {
     pub events: Vec<Box<RawValue>>,
 }
 
+impl Delivery {
+    /// Reads a delivery; none if it is none.
+    #[must_use]
+    pub fn read(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+}
+
 /// What a delivery must say before it is taken: for whom, and whether there is anything in it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Envelope {
@@ -55,18 +63,22 @@ pub struct Event {
     pub at: UnixMillis,
     /// Who caused it, where LINE says so and it was a one-to-one chat.
     pub user: Option<LineUserId>,
+    /// Everybody whom it names.
+    pub named: Vec<LineUserId>,
+    /// With what it may be answered: none of an event in `standby` mode, for then somebody else has the chat.
+    pub reply_token: Option<String>,
     /// What happened.
     pub kind: Kind,
 }
 
-/// What happened. The types that have no effect yet are one variant, and so are those that LINE adds later.
+/// What happened (Messaging API reference, "Webhook event objects").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The user added or unblocked the Official Account.
     Follow,
     /// The user blocked it.
     Unfollow,
-    /// The user wrote.
+    /// The user wrote, or somebody in a group did.
     Message {
         /// LINE's id of the message.
         id: String,
@@ -75,7 +87,12 @@ pub enum Kind {
         /// The text of a text message.
         text: Option<String>,
     },
-    /// The user took a message back: it must not be shown any more.
+    /// Somebody in a group changed what they wrote.
+    MessageEdited {
+        /// LINE's id of the message, as before.
+        id: String,
+    },
+    /// A message was taken back: it must not be shown any more.
     Unsend {
         /// LINE's id of the message.
         message_id: String,
@@ -87,21 +104,60 @@ pub enum Kind {
         /// LINE's `ok`.
         ok: bool,
     },
-    /// Everything else.
-    Other,
+    /// A button, a rich menu or a date picker was tapped.
+    Postback,
+    /// The Official Account came into a group or room.
+    Join,
+    /// It left, or was removed.
+    Leave,
+    /// Others came into a group or room.
+    MemberJoined,
+    /// Others left it.
+    MemberLeft,
+    /// A video was watched to its end.
+    VideoPlayComplete,
+    /// The user came near a beacon.
+    Beacon,
+    /// A paid membership began, ended or went on.
+    Membership,
+    /// A module channel was attached or detached.
+    Module,
+    /// A module channel got the chat.
+    Activated,
+    /// It lost the chat.
+    Deactivated,
+    /// The Official Account was suspended.
+    BotSuspended,
+    /// It is so no more.
+    BotResumed,
+    /// A LINE notification message was shown.
+    Delivery,
+    /// A type that LINE added since.
+    Unknown,
 }
 
+/// What belongs to a type is read apart: LINE may change its shape, and the event still counts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
+struct Raw<'a> {
     #[serde(rename = "type")]
     kind: String,
     timestamp: i64,
     webhook_event_id: String,
-    source: Option<Source>,
-    message: Option<Message>,
-    unsend: Option<Unsend>,
-    link: Option<Link>,
+    mode: Option<String>,
+    reply_token: Option<String>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    unsend: Option<&'a RawValue>,
+    #[serde(borrow)]
+    link: Option<&'a RawValue>,
+}
+
+fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
 }
 
 #[derive(Deserialize)]
@@ -142,28 +198,54 @@ impl Event {
         }
     }
 
-    /// Reads one event; `None` if it has not even an id and a time.
+    /// Reads one event; `None` if it has not even an id and a time, or is of a type that counts and lacks what belongs to it.
     #[must_use]
     pub fn read(event: &str) -> Option<Self> {
-        let raw: Raw = serde_json::from_str(event).ok()?;
+        let raw: Raw<'_> = serde_json::from_str(event).ok()?;
         if raw.webhook_event_id.is_empty() || raw.webhook_event_id.len() > MAX_EVENT_ID {
             return None;
         }
-        let source = raw.source.filter(|source| source.kind.as_deref() == Some("user"));
-        let user = source.and_then(|source| source.user_id).and_then(|id| LineUserId::parse(&id).ok());
-        let kind = match (raw.kind.as_str(), raw.message, raw.unsend, raw.link) {
-            ("follow", ..) => Kind::Follow,
-            ("unfollow", ..) => Kind::Unfollow,
-            ("message", Some(message), ..) => {
-                Kind::Message { id: message.id, kind: message.kind, text: message.text }
+        let source = part::<Source>(raw.source).filter(|source| source.kind.as_deref() == Some("user"));
+        let kind = Kind::of(&raw)?;
+        Some(Self {
+            at: UnixMillis(raw.timestamp),
+            user: source.and_then(|source| source.user_id).and_then(|id| LineUserId::parse(&id).ok()),
+            named: user_ids(event),
+            reply_token: raw.reply_token.filter(|_| raw.mode.as_deref() != Some("standby")),
+            kind,
+            id: raw.webhook_event_id,
+        })
+    }
+}
+
+impl Kind {
+    fn of(raw: &Raw<'_>) -> Option<Self> {
+        Some(match raw.kind.as_str() {
+            "follow" => Self::Follow,
+            "unfollow" => Self::Unfollow,
+            "message" => {
+                part(raw.message).map(|Message { id, kind, text }| Self::Message { id, kind, text })?
             }
-            ("unsend", _, Some(unsend), _) => Kind::Unsend { message_id: unsend.message_id },
-            ("accountLink", _, _, Some(link)) => {
-                Kind::AccountLink { nonce: link.nonce, ok: link.result == "ok" }
-            }
-            _ => Kind::Other,
-        };
-        Some(Self { id: raw.webhook_event_id, at: UnixMillis(raw.timestamp), user, kind })
+            "messageEdited" => part(raw.message).map(|Message { id, .. }| Self::MessageEdited { id })?,
+            "unsend" => part(raw.unsend).map(|Unsend { message_id }| Self::Unsend { message_id })?,
+            "accountLink" => part(raw.link)
+                .map(|Link { result, nonce }| Self::AccountLink { nonce, ok: result == "ok" })?,
+            "postback" => Self::Postback,
+            "join" => Self::Join,
+            "leave" => Self::Leave,
+            "memberJoined" => Self::MemberJoined,
+            "memberLeft" => Self::MemberLeft,
+            "videoPlayComplete" => Self::VideoPlayComplete,
+            "beacon" => Self::Beacon,
+            "membership" => Self::Membership,
+            "module" => Self::Module,
+            "activated" => Self::Activated,
+            "deactivated" => Self::Deactivated,
+            "botSuspended" => Self::BotSuspended,
+            "botResumed" => Self::BotResumed,
+            "delivery" => Self::Delivery,
+            _ => Self::Unknown,
+        })
     }
 }
 
@@ -229,10 +311,10 @@ mod tests {
     }
 
     #[test]
-    fn an_event_type_of_the_future_is_read_as_other() {
+    fn an_event_type_of_the_future_is_read_as_unknown() {
         let event = json!({"type": "someFutureEvent", "timestamp": 1, "mode": "active", "webhookEventId": "E",
             "deliveryContext": {"isRedelivery": true}, "someFutureEvent": {"x": 1}});
-        assert_eq!(Event::read(&event.to_string()).unwrap().kind, Kind::Other);
+        assert_eq!(Event::read(&event.to_string()).unwrap().kind, Kind::Unknown);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     Statement, Value,
     audit::{self, Change},
+    delivery,
     ending::{Ending, Whose},
     link,
     outbox::Events,
@@ -72,7 +73,7 @@ pub struct Person<'a> {
 }
 
 /// One batch: (1) tombstones, and the audit log's entry; (2) LINE, the shop and clients are owed the news; (3) every row of the
-/// LINE user goes, (4) of the member, and (5) what dead letters say of them. The last statements read the letters that name the
+/// LINE user goes, and what deliveries say of them, (4) of the member, and (5) what dead letters say of them. The last statements read the letters that name the
 /// LINE user even so, because they came since it was looked; and whether the member is linked still, to somebody who came in
 /// between.
 #[must_use]
@@ -93,6 +94,7 @@ pub fn erase(person: &Person<'_>, ending: &Ending<'_>) -> Vec<Statement> {
         let bound: Vec<Value> = vec![account.into(), person.member.into(), line_user_id.into()];
         statements.extend(news(person, bound.clone(), ending));
         statements.extend(of_line_user(&bound, now));
+        statements.extend(delivery::erase(account, line_user_id));
     }
     statements.extend(of_member(account, person.member, now));
     statements.extend(of_letters(person.letters));
@@ -167,7 +169,7 @@ fn of_line_user(bound: &[Value], now: UnixMillis) -> Vec<Statement> {
     ];
     let rows = [
         "received",
-        "chat_messages INDEXED BY chat_messages_by_line_user",
+        "chat_messages",
         "grants INDEXED BY grants_by_line_user",
         "sessions INDEXED BY sessions_by_line_user",
         "link_history INDEXED BY link_history_by_line_user",

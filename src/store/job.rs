@@ -31,15 +31,18 @@ pub enum Job {
         account: AccountId,
         /// When we acknowledged it.
         received_at: UnixMillis,
+        /// LINE's signature; those of before do not have it.
+        #[serde(default)]
+        signature: String,
         /// The raw body, as LINE sent it.
         body: String,
     },
-    /// A verified webhook delivery whose body waits in `webhook_inbox`.
-    WebhookInbox {
+    /// A verified webhook delivery that lies in the ledger, to be applied: for the first time, or again.
+    Delivery {
         /// The account whose bot it is for.
         account: AccountId,
-        /// The row's id.
-        inbox_id: String,
+        /// Its place in the ledger.
+        seq: i64,
     },
     /// Freeze the next page of a send's recipients as chunks.
     Expand {
@@ -98,7 +101,7 @@ impl Job {
     #[must_use]
     pub fn queue(&self) -> Queue {
         match self {
-            Self::Webhook { .. } | Self::WebhookInbox { .. } => Queue::Webhooks,
+            Self::Webhook { .. } | Self::Delivery { .. } => Queue::Webhooks,
             Self::Expand { .. } | Self::Deliver { .. } => Queue::Sends,
             Self::Outbox { .. } => Queue::Outbox,
         }
@@ -109,7 +112,7 @@ impl Job {
     pub fn account(&self) -> &AccountId {
         match self {
             Self::Webhook { account, .. }
-            | Self::WebhookInbox { account, .. }
+            | Self::Delivery { account, .. }
             | Self::Expand { account, .. }
             | Self::Deliver { account, .. }
             | Self::Outbox { account, .. } => account,

@@ -5,7 +5,10 @@
 pub mod audit;
 pub mod auto_login_link;
 mod cache;
+pub mod chat_message;
+pub mod claim;
 pub mod dead_letter;
+pub mod delivery;
 pub mod ending;
 pub mod erasure;
 pub mod grant;
@@ -22,6 +25,7 @@ mod statement;
 pub mod sweep;
 pub mod tally;
 pub mod tombstone;
+pub mod webhook_count;
 
 pub use cache::CacheKey;
 pub use job::{Disposition, Job, Queue};

@@ -134,10 +134,10 @@ pub const SECTIONS: [Section; 9] = [
             time!("sent_at"),
             ", 'unsent', ",
             truth!("unsent"),
-            ", 'after', printf('%020d.%s', sent_at, message_id)"
+            ", 'after', message_id"
         ),
-        from: "FROM chat_messages INDEXED BY chat_messages_by_line_user WHERE account = ?1 AND line_user = {user}",
-        pages: Some("AND printf('%020d.%s', sent_at, message_id) > ?3 ORDER BY sent_at, message_id"),
+        from: "FROM chat_messages WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND message_id > ?3 ORDER BY message_id"),
     },
     Section {
         name: "received",

@@ -9,6 +9,16 @@ use crate::time::{DAY, HOUR, UnixMillis};
 /// Rows that one sweep deletes of one table.
 const PIECE: i64 = 1_000;
 
+/// How long deliveries can be replayed, in milliseconds.
+const DELIVERIES_KEPT: i64 = 14 * DAY;
+
+/// How long a claim keeps its event from being applied again, in milliseconds: it outlives every body that could come again,
+/// those of the ledger, of queues (4 days) and of LINE.
+const CLAIMS_KEPT: i64 = 30 * DAY;
+
+/// How long it is known what came, in milliseconds.
+const COUNTS_KEPT: i64 = 90 * DAY;
+
 /// Statements that delete what nothing asks for any more.
 #[must_use]
 pub fn expired(now: UnixMillis) -> Vec<Statement> {
@@ -78,11 +88,24 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
              (SELECT account, sid FROM sessions WHERE expires_at < ?1 LIMIT ?2)",
             now + -DAY,
         ),
-        // Claims outlive every delivery that could come again: queues keep a body for 4 days, LINE redelivers for less.
         (
-            "DELETE FROM webhook_events WHERE (account, webhook_event_id) IN \
-             (SELECT account, webhook_event_id FROM webhook_events WHERE received_at < ?1 LIMIT ?2)",
-            now + -30 * DAY,
+            "DELETE FROM webhook_deliveries WHERE (account, seq) IN (SELECT d.account, d.seq FROM accounts a \
+               CROSS JOIN webhook_deliveries d ON d.account = a.id \
+                 AND d.seq < (SELECT max(seq) FROM webhook_deliveries WHERE account = a.id AND seq > 0) \
+                 AND d.seq < ?2 + (SELECT min(seq) FROM webhook_deliveries WHERE account = a.id AND seq > 0) \
+               WHERE a.id > '' AND d.received_at < ?1 AND ?1 > (SELECT o.received_at FROM webhook_deliveries o \
+                 WHERE o.account = a.id AND o.seq > 0 ORDER BY o.seq LIMIT 1))",
+            now + -DELIVERIES_KEPT,
+        ),
+        (
+            "DELETE FROM webhook_counts WHERE (account, hour) IN (SELECT c.account, c.hour FROM accounts a \
+               CROSS JOIN webhook_counts c ON c.account = a.id AND c.hour < ?1 WHERE a.id > '' LIMIT ?2)",
+            now + -COUNTS_KEPT,
+        ),
+        (
+            "DELETE FROM webhook_refusals WHERE (account, hour, reason) IN (SELECT c.account, c.hour, c.reason \
+               FROM accounts a CROSS JOIN webhook_refusals c ON c.account = a.id AND c.hour < ?1 WHERE a.id > '' LIMIT ?2)",
+            now + -COUNTS_KEPT,
         ),
         (
             "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE at < ?1 LIMIT ?2)",
@@ -90,5 +113,21 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
         ),
     ]
     .map(|(sql, before)| Statement::new(sql).bind(before).bind(PIECE))
-    .into()
+    .into_iter()
+    .chain([claims(now)])
+    .collect()
+}
+
+/// Claims in the order of their ids, which is that of time (ULID), so that they need no index by age. Any that LINE ever names
+/// otherwise would stay.
+fn claims(now: UnixMillis) -> Statement {
+    let before = now + -CLAIMS_KEPT;
+    Statement::new(
+        "DELETE FROM webhook_events WHERE (account, webhook_event_id) IN (SELECT w.account, w.webhook_event_id \
+           FROM accounts a CROSS JOIN webhook_events w ON w.account = a.id AND w.webhook_event_id < ?3 \
+           WHERE a.id > '' AND w.received_at < ?1 LIMIT ?2)",
+    )
+    .bind(before)
+    .bind(PIECE)
+    .bind(before.ulid())
 }

@@ -1,23 +1,27 @@
-//! The consumer: deliveries become effects in D1, each event once.
+//! The consumer: deliveries become effects in D1, each event once, and rows of the ledger.
 //!
 //! The claim of a `webhookEventId` stands in the same batch as the event's effects, and guards each of them. A group of
 //! deliveries goes in one batch; if that fails, each half is tried alone, so that one poison event neither blocks nor
-//! fails its neighbours: only its own delivery is tried again, and ends among the dead letters.
-
-use std::borrow::Cow;
+//! fails its neighbours: only its own delivery is tried again, and ends in the ledger as one that failed.
 
 use serde::Deserialize;
 
-use super::effect::{self, Claimed, Of};
+use super::{
+    effect::{self, Of},
+    item::{Batch, Body, Item, Placed, Received},
+};
 use crate::{
     batch::groups,
     config::{self, Account},
-    dead_letters,
-    id::{AccountId, Subject},
-    line::webhook::{Delivery, Event},
+    id::AccountId,
+    line::webhook,
     platform::{Context, Database, Platform, PlatformError},
-    store::{Disposition, Job, Statement, tombstone::Tombs},
-    time::{MINUTE, UnixMillis},
+    store::{
+        Disposition, Job, Statement,
+        delivery::{self, Place},
+        tombstone::Tombs,
+        webhook_count,
+    },
 };
 
 /// Events that go in one batch at most.
@@ -33,46 +37,20 @@ const MAX_BATCHES: usize = 60;
 /// How long a delivery waits before it is tried again, in seconds.
 const RETRY_AFTER: u32 = 30;
 
-/// How often a delivery is tried before it is buried.
+/// How often a delivery is tried before it is given up.
 const LAST_TRIES: usize = 2;
 
-/// Inbox rows that one tick puts on the queue again.
+/// Waiting rows that one tick puts on the queue again.
 const DRAINED_PER_TICK: i64 = 100;
-
-/// One delivery that is to be applied.
-pub struct Received {
-    /// The account.
-    pub account: AccountId,
-    /// When it was acknowledged.
-    pub received_at: UnixMillis,
-    /// The raw body, or the id of the inbox row that holds it.
-    pub body: Body,
-}
-
-/// Where the raw body is.
-pub enum Body {
-    /// In the job.
-    Here(String),
-    /// In `webhook_inbox`.
-    Inbox(String),
-}
-
-/// An event, and the place of its delivery in the group.
-struct Placed {
-    place: usize,
-    event: Event,
-    received_at: UnixMillis,
-}
 
 /// Applies deliveries, in groups by account; answers for each what becomes of its job.
 pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(deliveries.len());
     for group in deliveries.chunk_by(|a, b| a.account == b.account) {
-        let mut failed = vec![false; group.len()];
-        if let Err(error) = apply_group(cx, group, &mut failed).await {
+        let failed = apply_group(cx, group).await.unwrap_or_else(|error| {
             cx.log_failure("webhook_apply", &error);
-            failed.fill(true);
-        }
+            vec![true; group.len()]
+        });
         dispositions.extend(failed.into_iter().map(|failed| {
             if failed { Disposition::Retry { seconds: RETRY_AFTER } } else { Disposition::Done }
         }));
@@ -80,94 +58,90 @@ pub async fn apply<P: Platform>(cx: Context<'_, P>, deliveries: Vec<Received>) -
     dispositions
 }
 
-/// Applies one delivery on which its queue gave up; twice if need be, so that one mishap of a store does not bury it.
-/// Says whether it is applied.
-pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, account: AccountId, body: Body) -> bool {
-    let delivery = [Received { account, received_at: cx.platform.now(), body }];
+/// Applies one delivery on which its queue gave up; twice if need be, so that one mishap of a store does not end it. What
+/// cannot be applied stays in the ledger as `failed`, where it can be seen and replayed.
+pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, received: Received) -> Result<(), PlatformError> {
+    let group = [received];
     for _ in 0..LAST_TRIES {
-        let mut failed = [false];
-        match apply_group(cx, &delivery, &mut failed).await {
-            Ok(()) if failed == [false] => return true,
-            Ok(()) => {}
+        match apply_group(cx, &group).await {
+            Ok(failed) if failed == [false] => return Ok(()),
+            Ok(_) => {}
             Err(error) => cx.log_failure("webhook_apply", &error),
         }
     }
-    false
+    let [Received { account, body }] = &group;
+    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
+    let failed = match body {
+        Body::Here { received_at, signature, text } => {
+            let events = webhook::Delivery::read(text).map_or(0, |delivery| delivery.events.len());
+            delivery::Put { received_at: *received_at, signature, body: text, events }.failed(account)
+        }
+        Body::Ledger(seq) => delivery::judged(account, *seq, "failed", cx.platform.now()),
+    };
+    cx.platform.one(&owner.database, failed).await.map(|_| ())
 }
 
-/// Applies the deliveries of one account; `failed` learns which are to be tried again.
+/// Applies the deliveries of one account; says of each whether it is to be tried again.
 async fn apply_group<P: Platform>(
     cx: Context<'_, P>,
     group: &[Received],
-    failed: &mut [bool],
-) -> Result<(), PlatformError> {
-    let Some(first) = group.first() else { return Ok(()) };
-    let account = config::account_by_id(cx, &first.account).await?;
-    let mut events = Vec::new();
-    for (place, received) in group.iter().enumerate() {
-        // Of an account that is gone nothing is applied; its inbox rows go below.
-        let Some(account) = &account else { break };
-        for event in read(cx, account, received).await? {
-            events.push(Placed { place, event, received_at: received.received_at });
+) -> Result<Vec<bool>, PlatformError> {
+    let Some(first) = group.first() else { return Ok(Vec::new()) };
+    let Some(account) = config::account_by_id(cx, &first.account).await? else {
+        // Of an account that is gone nothing is applied.
+        let places: Vec<i64> = group.iter().filter_map(Received::seq).collect();
+        if !places.is_empty() {
+            cx.platform.one(&Database::default(), delivery::remove(&first.account, &places)).await?;
         }
-    }
-    if let Some(account) = &account {
-        let mut budget = MAX_BATCHES;
-        for some in groups(&events, EVENTS_PER_BATCH, TEXT_PER_BATCH, |placed| placed.event.text_length()) {
-            apply_events(cx, account, some, &mut budget, failed).await;
-        }
-    }
-    let done = group.iter().zip(failed).filter(|(_, failed)| !**failed);
-    let inbox_ids = done.filter_map(|(received, _)| match &received.body {
-        Body::Inbox(id) => Some(id.as_str()),
-        Body::Here(_) => None,
-    });
-    let database = account.as_ref().map(|account| account.database.clone()).unwrap_or_default();
-    forget(cx, &database, &inbox_ids.collect::<Vec<_>>()).await
-}
-
-/// The events of a delivery; what cannot be read is buried alone.
-async fn read<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    received: &Received,
-) -> Result<Vec<Event>, PlatformError> {
-    let body = match &received.body {
-        Body::Here(body) => Cow::Borrowed(body),
-        Body::Inbox(id) => match from_inbox(cx, account, id).await? {
-            Some(body) => Cow::Owned(body),
-            None => return Ok(Vec::new()),
-        },
+        return Ok(vec![false; group.len()]);
     };
-    let Ok(delivery) = serde_json::from_str::<Delivery>(&body) else {
-        bury(cx, account, "unreadable_delivery", &body).await?;
-        return Ok(Vec::new());
-    };
-    let mut events = Vec::with_capacity(delivery.events.len());
-    for raw in &delivery.events {
-        match Event::read(raw.get()) {
-            Some(event) => events.push(event),
-            None => bury(cx, account, "unreadable_event", raw.get()).await?,
-        }
+    let tombs = Tombs::new(&cx.settings.keys, &account.id);
+    let mut items = Vec::with_capacity(group.len());
+    for received in group {
+        items.push(Item::read(cx, &account, &tombs, received).await?);
     }
-    Ok(events)
+    let places: Vec<(Placed, usize)> = items
+        .iter()
+        .enumerate()
+        .flat_map(|(number, item)| {
+            item.places(number).into_iter().map(|placed| (placed, item.weight(placed)))
+        })
+        .collect();
+    let mut budget = MAX_BATCHES;
+    for some in groups(&places, EVENTS_PER_BATCH, TEXT_PER_BATCH, |(_, weight)| *weight) {
+        let places: Vec<Placed> = some.iter().map(|(placed, _)| *placed).collect();
+        apply_events(cx, (&account, &tombs), &mut items, &places, &mut budget).await;
+    }
+    settle(cx, &account, group, &items).await?;
+    Ok(items.into_iter().map(|item| item.failed).collect())
 }
 
 /// One batch for all; where that fails, each half alone, until the event that fails it is found. In an outage every
 /// batch fails: then the rest is left for later instead of being tried in vain.
 async fn apply_events<P: Platform>(
     cx: Context<'_, P>,
-    account: &Account,
-    events: &[Placed],
+    of: (&Account, &Tombs<'_>),
+    items: &mut [Item<'_>],
+    places: &[Placed],
     budget: &mut usize,
-    failed: &mut [bool],
 ) {
-    let mut batches = vec![events];
+    let mut batches = vec![places];
     while let Some(batch) = batches.pop() {
-        let outcome = if *budget > 0 { apply_batch(cx, account, batch).await } else { Err(None) };
+        let outcome = if *budget > 0 { apply_batch(cx, of, items, batch).await } else { Err(None) };
         *budget = budget.saturating_sub(1);
         match outcome {
-            Ok(()) => {}
+            Ok(kept) => {
+                for (number, seq) in kept {
+                    if let Some(item) = items.get_mut(number) {
+                        (item.keeps, item.seq) = (None, Some(seq));
+                    }
+                }
+                for item in batch.iter().map(|placed| placed.item) {
+                    if let Some(item) = items.get_mut(item) {
+                        item.is_new = false;
+                    }
+                }
+            }
             Err(Some(_)) if batch.len() > 1 => {
                 let (first, second) = batch.split_at(batch.len() / 2);
                 batches.extend([second, first]);
@@ -177,8 +151,8 @@ async fn apply_events<P: Platform>(
                     cx.log_failure("webhook_apply", &error);
                 }
                 for placed in batch {
-                    if let Some(failed) = failed.get_mut(placed.place) {
-                        *failed = true;
+                    if let Some(item) = items.get_mut(placed.item) {
+                        item.failed = true;
                     }
                 }
             }
@@ -186,101 +160,73 @@ async fn apply_events<P: Platform>(
     }
 }
 
+/// (1) The events are claimed and (2) counted, (3) their deliveries kept; (4) what the claims guard happens; (5) what came to be
+/// owed is handed over. Answers where each delivery lies that was kept.
 async fn apply_batch<P: Platform>(
     cx: Context<'_, P>,
-    account: &Account,
-    events: &[Placed],
-) -> Result<(), Option<PlatformError>> {
-    let claimed: Vec<Claimed<'_>> = events.iter().map(|placed| claimed(cx, placed)).collect();
-    let of = Of {
-        account: &account.id,
-        takes_events: account.takes_events(),
-        tombs: Tombs::new(&cx.settings.keys, &account.id),
-    };
-    let statements = effect::statements(&of, &claimed, cx.platform.now());
+    (account, tombs): (&Account, &Tombs<'_>),
+    items: &[Item<'_>],
+    places: &[Placed],
+) -> Result<Vec<(usize, i64)>, Option<PlatformError>> {
+    let now = cx.platform.now();
+    let Batch { events, kept, keeping, lags } = Batch::new(cx, items, places);
+    // (1)
+    let mut statements = vec![effect::claims(&account.id, &events)];
+    // (2)
+    statements.push(webhook_count::applied(&account.id, &lags, events.len(), now));
+    statements.extend(effect::others(&account.id, &events, tombs));
+    // (3)
+    let keep = statements.len();
+    if !kept.is_empty() {
+        statements.push(delivery::keep(&account.id, &kept, now));
+    }
+    // (4)
+    let of = Of { account: &account.id, takes_events: account.takes_events(), kept: kept.len() };
+    statements.extend(effect::statements(&of, &events, now));
     let outcomes = cx.platform.batch(&account.database, statements).await.map_err(Some)?;
+    // (5)
     cx.hand_over(&account.id, &outcomes).await;
-    Ok(())
+    let lie: Vec<Place> = match outcomes.get(keep).filter(|_| !kept.is_empty()) {
+        Some(outcome) => outcome.rows().map_err(Some)?,
+        None => Vec::new(),
+    };
+    Ok(keeping.into_iter().zip(lie).map(|(number, place)| (number, place.seq)).collect())
 }
 
-fn claimed<'a, P: Platform>(cx: Context<'_, P>, placed: &'a Placed) -> Claimed<'a> {
-    Claimed {
-        event: &placed.event,
-        received_at: placed.received_at,
-        claim: crate::id::short(cx.platform.random()),
-        fresh: Subject::from_random(cx.platform.random()),
-    }
-}
-
-async fn bury<P: Platform>(
+/// What waited in the ledger, and is done, waits no more.
+async fn settle<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
-    reason: &'static str,
-    body: &str,
+    group: &[Received],
+    items: &[Item<'_>],
 ) -> Result<(), PlatformError> {
-    dead_letters::bury(cx, &account.database, Some(&account.id), ("webhook", reason), body).await
-}
-
-async fn from_inbox<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    inbox_id: &str,
-) -> Result<Option<String>, PlatformError> {
-    #[derive(Deserialize)]
-    struct Row {
-        body: String,
+    let now = cx.platform.now();
+    let waited = group.iter().zip(items).filter(|(_, item)| !item.failed);
+    let waited = waited.filter_map(|(received, item)| received.seq().map(|seq| (seq, item)));
+    let (odd, even): (Vec<_>, Vec<_>) = waited.partition(|(_, item)| item.is_unreadable());
+    let mut statements: Vec<Statement> =
+        odd.iter().map(|(seq, _)| delivery::judged(&account.id, *seq, "unreadable", now)).collect();
+    if !even.is_empty() {
+        let applied: Vec<(i64, Vec<&str>)> = even.iter().map(|(seq, item)| (*seq, item.ids())).collect();
+        statements.push(delivery::applied(&account.id, &applied, now));
     }
-    let statement = Statement::new("SELECT body FROM webhook_inbox WHERE id = ?1 AND account = ?2")
-        .bind(inbox_id)
-        .bind(&account.id);
-    let row: Option<Row> = cx.platform.one(&account.database, statement).await?.first()?;
-    Ok(row.map(|row| row.body))
-}
-
-async fn forget<P: Platform>(
-    cx: Context<'_, P>,
-    database: &Database,
-    inbox_ids: &[&str],
-) -> Result<(), PlatformError> {
-    if inbox_ids.is_empty() {
+    if statements.is_empty() {
         return Ok(());
     }
-    let statement = Statement::new("DELETE FROM webhook_inbox WHERE id IN (SELECT value FROM json_each(?1))")
-        .bind_json(inbox_ids);
-    cx.platform.one(database, statement).await.map(|_| ())
+    cx.platform.batch(&account.database, statements).await.map(|_| ())
 }
 
-/// Puts deliveries that wait in the inbox on the queue again: their first job was refused or lost. They go to the end of the
-/// line, so that those of an account that does not open keep nobody else's waiting.
-pub async fn drain_inbox<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
+/// Puts deliveries that wait on the queue again: their first job was refused or lost. They go to the end of the line, so that
+/// those of an account that does not open keep nobody else's waiting.
+pub async fn drain<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
     #[derive(Deserialize)]
     struct Row {
-        id: String,
         account: AccountId,
+        seq: i64,
     }
-    let now = cx.platform.now();
-    let statement = Statement::new(
-        "UPDATE webhook_inbox SET received_at = ?3 WHERE id IN \
-           (SELECT id FROM webhook_inbox WHERE received_at < ?1 ORDER BY received_at LIMIT ?2) RETURNING id, account",
-    )
-    .bind(now + -MINUTE)
-    .bind(DRAINED_PER_TICK)
-    .bind(now);
-    let rows: Vec<Row> = cx.platform.rows(&Database::default(), statement).await?;
+    let overdue = delivery::overdue(cx.platform.now(), DRAINED_PER_TICK);
+    let rows: Vec<Row> = cx.platform.rows(&Database::default(), overdue).await?;
     let jobs: Vec<Job> =
-        rows.into_iter().map(|row| Job::WebhookInbox { account: row.account, inbox_id: row.id }).collect();
+        rows.into_iter().map(|Row { account, seq }| Job::Delivery { account, seq }).collect();
     if jobs.is_empty() { Ok(()) } else { cx.platform.enqueue(&jobs).await }
-}
-
-/// Moves a delivery that could not be applied from the inbox to the dead letters.
-pub async fn give_up<P: Platform>(
-    cx: Context<'_, P>,
-    account: &AccountId,
-    inbox_id: &str,
-) -> Result<(), PlatformError> {
-    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
-    if let Some(body) = from_inbox(cx, &owner, inbox_id).await? {
-        bury(cx, &owner, "retries_exhausted", &body).await?;
-    }
-    forget(cx, &owner.database, &[inbox_id]).await
 }

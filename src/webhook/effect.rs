@@ -5,9 +5,7 @@
 //! after it, so a duplicate would apply twice without the guard. However many the events, the statements are few: one for
 //! each kind of effect, and one more for each further time that somebody follows or blocks within a batch.
 
-use std::collections::HashMap;
-
-use serde::Serialize;
+use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
     id::{AccountId, LineUserId, Subject},
@@ -15,9 +13,11 @@ use crate::{
     secret::Digest,
     store::{
         Statement,
+        chat_message::{self, Message},
+        claim::{self, Claim},
         line_user::{self, Evidence, Seen},
         link_nonce::{self, Answer},
-        tombstone::{STANDS_AGAINST_NONE, Tombs},
+        tombstone::Tombs,
     },
     time::UnixMillis,
 };
@@ -29,10 +29,23 @@ pub(super) struct Claimed<'a> {
     pub(super) event: &'a Event,
     /// When its delivery was acknowledged.
     pub(super) received_at: UnixMillis,
+    /// Where in the ledger its delivery lies.
+    pub(super) lies: Lies,
     /// Random, so that a second claim of the same event is told from this one.
     pub(super) claim: String,
     /// The subject of its LINE user, if they are seen for the first time.
     pub(super) fresh: Subject,
+    /// Of its user's tombstone.
+    pub(super) tombs: &'a [Digest],
+}
+
+/// Where a delivery lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lies {
+    /// It is there.
+    At(i64),
+    /// It is kept in this batch, as this one of those that are.
+    Next(usize),
 }
 
 /// What one event does.
@@ -41,8 +54,10 @@ enum Effect<'a> {
     None,
     /// The user is a friend, or is none any more.
     Friendship(bool),
-    /// A message is kept.
+    /// A message is kept; one of a group without its text.
     Message { id: &'a str, kind: &'a str, text: Option<&'a str> },
+    /// Where a message came again, so that its unsending finds it.
+    Edited { id: &'a str },
     /// A message's text is erased.
     Unsend { message_id: &'a str },
     /// A link that was begun in the chat is made, or is not.
@@ -55,32 +70,25 @@ fn effect(kind: &Kind) -> Effect<'_> {
         Kind::Follow => Effect::Friendship(true),
         Kind::Unfollow => Effect::Friendship(false),
         Kind::Message { id, kind, text } => Effect::Message { id, kind, text: text.as_deref() },
+        Kind::MessageEdited { id } => Effect::Edited { id },
         Kind::Unsend { message_id } => Effect::Unsend { message_id },
         Kind::AccountLink { nonce, ok } => Effect::Link { nonce, ok: *ok },
-        Kind::Other => Effect::None,
+        Kind::Postback
+        | Kind::VideoPlayComplete
+        | Kind::Beacon
+        | Kind::Membership
+        | Kind::Join
+        | Kind::Leave
+        | Kind::MemberJoined
+        | Kind::MemberLeft
+        | Kind::Module
+        | Kind::Activated
+        | Kind::Deactivated
+        | Kind::BotSuspended
+        | Kind::BotResumed
+        | Kind::Delivery
+        | Kind::Unknown => Effect::None,
     }
-}
-
-/// A claim as its statement reads it.
-#[derive(Serialize)]
-struct Claim<'a> {
-    event_id: &'a str,
-    claim: &'a str,
-    received_at: UnixMillis,
-    at: UnixMillis,
-    tombs: Vec<Digest>,
-}
-
-/// A message, or the unsending of one, as its statement reads it.
-#[derive(Serialize)]
-struct Message<'a> {
-    event_id: &'a str,
-    claim: &'a str,
-    line_user_id: &'a LineUserId,
-    message_id: &'a str,
-    kind: &'a str,
-    text: Option<&'a str>,
-    at: UnixMillis,
 }
 
 /// Of which account the events are.
@@ -88,64 +96,41 @@ pub(super) struct Of<'a> {
     pub(super) account: &'a AccountId,
     /// Whether its shop takes events.
     pub(super) takes_events: bool,
-    /// Makes the digests of who was erased.
-    pub(super) tombs: Tombs<'a>,
+    /// How many deliveries are kept in this batch.
+    pub(super) kept: usize,
 }
 
-/// The statements of these events: the claims, and the effects that they guard. What somebody did before they were erased
-/// is not claimed, and so has no effect.
+/// What the events of a batch do.
+#[derive(Default)]
+struct Effects<'a> {
+    seen: Vec<Seen<'a>>,
+    friendships: HashMap<&'a LineUserId, Vec<Evidence<'a>>>,
+    messages: Vec<Message<'a>>,
+    unsends: Vec<Message<'a>>,
+    links: Vec<Answer<'a>>,
+}
+
+/// The claims of these events, as the first statement of their batch. What somebody did before they were erased is not claimed,
+/// and so has no effect.
+#[must_use]
+pub(super) fn claims(account: &AccountId, events: &[Claimed<'_>]) -> Statement {
+    let claims: Vec<Claim<'_>> = events.iter().map(Claimed::main).collect();
+    claim::claim(account, &claims)
+}
+
+/// Who else is named by these events, as claims beside theirs, so that they are found; seldom anybody.
+#[must_use]
+pub(super) fn others(account: &AccountId, events: &[Claimed<'_>], tombs: &Tombs<'_>) -> Option<Statement> {
+    let others: Vec<Claim<'_>> = events.iter().flat_map(|claimed| claimed.others(tombs)).collect();
+    (!others.is_empty()).then(|| claim::claim(account, &others))
+}
+
+/// The statements of these events, behind their claims and the deliveries that were kept.
 #[must_use]
 pub(super) fn statements(of: &Of<'_>, events: &[Claimed<'_>], now: UnixMillis) -> Vec<Statement> {
     let account = of.account;
-    let (mut claims, mut seen, mut links) = (Vec::new(), Vec::new(), Vec::new());
-    let mut friendships: HashMap<&LineUserId, Vec<Evidence<'_>>> = HashMap::new();
-    let (mut messages, mut unsends) = (Vec::new(), Vec::new());
-    for Claimed { event, claim, fresh, received_at } in events {
-        let tombs = event.user.as_ref().map(|user| of.tombs.of_line_user(user)).unwrap_or_default();
-        claims.push(Claim {
-            event_id: &event.id,
-            claim,
-            received_at: *received_at,
-            at: event.at,
-            tombs: tombs.clone(),
-        });
-        if let Effect::Link { nonce, ok } = effect(&event.kind) {
-            links.push(Answer {
-                event_id: &event.id,
-                claim,
-                digest: Digest::of(nonce.as_bytes()),
-                line_user_id: event.user.as_ref().filter(|_| ok),
-                link_id: fresh_link(claim),
-                at: event.at,
-            });
-        }
-        let Some(user) = &event.user else { continue };
-        let about = |message_id, kind, text| Message {
-            event_id: &event.id,
-            claim,
-            line_user_id: user,
-            message_id,
-            kind,
-            text,
-            at: event.at,
-        };
-        match effect(&event.kind) {
-            Effect::None => continue,
-            Effect::Link { .. } => {}
-            Effect::Friendship(friend) => friendships.entry(user).or_default().push(Evidence {
-                line_user_id: user,
-                friend,
-                at: event.at,
-                when: event.at.rfc3339(),
-                event_id: &event.id,
-                claim: Some(claim),
-            }),
-            Effect::Message { id, kind, text } => messages.push(about(id, kind, text)),
-            Effect::Unsend { message_id } => unsends.push(about(message_id, "unsent", None)),
-        }
-        seen.push(Seen { line_user_id: user, subject: fresh.clone(), at: event.at, tombs });
-    }
-    let mut statements = vec![claim(account, &claims)];
+    let Effects { seen, friendships, messages, unsends, links } = effects(events);
+    let mut statements = Vec::new();
     if !seen.is_empty() {
         statements.push(line_user::seen(account, &seen, now));
     }
@@ -160,13 +145,113 @@ pub(super) fn statements(of: &Of<'_>, events: &[Claimed<'_>], now: UnixMillis) -
     if !links.is_empty() {
         statements.extend(link_nonce::settle(account, &links, of.takes_events, now));
     }
-    if !messages.is_empty() {
-        statements.push(keep(account, &messages));
-    }
-    if !unsends.is_empty() {
-        statements.push(erase(account, &unsends));
-    }
+    statements.extend(chat_message::statements(account, &messages, &unsends, of.kept));
     statements
+}
+
+fn effects<'a>(events: &'a [Claimed<'a>]) -> Effects<'a> {
+    let mut effects = Effects::default();
+    for claimed in events {
+        let Claimed { event, claim, .. } = claimed;
+        let user = event.user.as_ref();
+        match effect(&event.kind) {
+            Effect::None => continue,
+            Effect::Link { nonce, ok } => effects.links.push(Answer {
+                event_id: &event.id,
+                claim,
+                digest: Digest::of(nonce.as_bytes()),
+                line_user_id: user.filter(|_| ok),
+                link_id: fresh_link(claim),
+                at: event.at,
+            }),
+            Effect::Friendship(friend) => {
+                if let Some(user) = user {
+                    effects.friendships.entry(user).or_default().push(Evidence {
+                        line_user_id: user,
+                        friend,
+                        at: event.at,
+                        when: event.at.rfc3339(),
+                        event_id: &event.id,
+                        claim: Some(claim),
+                    });
+                }
+            }
+            Effect::Message { id, kind, text } => {
+                effects.messages.push(claimed.message(id.to_owned(), id, kind, text));
+            }
+            Effect::Edited { id } => {
+                effects.messages.push(claimed.message(format!("{id}/{}", event.id), id, "edited", None));
+            }
+            Effect::Unsend { message_id } => {
+                effects.unsends.push(claimed.message(message_id.to_owned(), message_id, "unsent", None));
+            }
+        }
+        if let Some(user) = user {
+            let (subject, tombs) = (claimed.fresh.clone(), claimed.tombs.to_vec());
+            effects.seen.push(Seen { line_user_id: user, subject, at: event.at, tombs });
+        }
+    }
+    effects
+}
+
+impl<'a> Claimed<'a> {
+    fn main(&'a self) -> Claim<'a> {
+        let (delivery, place) = self.lies.as_numbers();
+        Claim {
+            event_id: Cow::Borrowed(&self.event.id),
+            claim: &self.claim,
+            received_at: self.received_at,
+            at: self.event.at,
+            tombs: Cow::Borrowed(self.tombs),
+            line_user_id: self.event.user.as_ref(),
+            delivery,
+            place,
+        }
+    }
+
+    fn others(&'a self, tombs: &Tombs<'_>) -> Vec<Claim<'a>> {
+        let others = self.event.named.iter().filter(|named| Some(*named) != self.event.user.as_ref());
+        let claim = |(number, other): (usize, &'a LineUserId)| Claim {
+            event_id: Cow::Owned(format!("{}/{number}", self.event.id)),
+            tombs: Cow::Owned(tombs.of_line_user(other)),
+            line_user_id: Some(other),
+            ..self.main()
+        };
+        others.enumerate().map(claim).collect()
+    }
+
+    fn message(
+        &'a self,
+        message_id: String,
+        of: &'a str,
+        kind: &'a str,
+        text: Option<&'a str>,
+    ) -> Message<'a> {
+        let (delivery, place) = self.lies.as_numbers();
+        Message {
+            event_id: &self.event.id,
+            claim: &self.claim,
+            line_user_id: self.event.user.as_ref(),
+            message_id,
+            of,
+            kind,
+            // Of a chat with several persons nothing is kept but where it lies.
+            text: text.filter(|_| self.event.user.is_some()),
+            at: self.event.at,
+            delivery,
+            place,
+        }
+    }
+}
+
+impl Lies {
+    /// The place in the ledger, or the number among those that are kept.
+    fn as_numbers(self) -> (Option<i64>, Option<usize>) {
+        match self {
+            Self::At(seq) => (Some(seq), None),
+            Self::Next(place) => (None, Some(place)),
+        }
+    }
 }
 
 /// Each user's evidence in the order of its time, one of each user in a round: a statement changes a row once, and
@@ -188,43 +273,4 @@ fn in_rounds<'a>(friendships: HashMap<&'a LineUserId, Vec<Evidence<'a>>>) -> Vec
 /// The id of a link that an event makes: as random as its claim.
 fn fresh_link(claim: &str) -> String {
     Digest::of(claim.as_bytes()).as_str().chars().take(32).collect()
-}
-
-fn claim(account: &AccountId, claims: &[Claim<'_>]) -> Statement {
-    Statement::compiled(format!(
-        "INSERT INTO webhook_events (account, webhook_event_id, claimed_by, received_at) \
-         SELECT ?1, e.value ->> 'event_id', e.value ->> 'claim', e.value ->> 'received_at' FROM json_each(?2) e \
-         WHERE {STANDS_AGAINST_NONE} \
-         ON CONFLICT (account, webhook_event_id) DO NOTHING"
-    ))
-    .bind(account)
-    .bind_json(claims)
-}
-
-/// Keeps messages, unless their unsending came first.
-fn keep(account: &AccountId, messages: &[Message<'_>]) -> Statement {
-    Statement::new(
-        "INSERT INTO chat_messages (account, message_id, line_user, kind, text, sent_at) \
-         SELECT ?1, m.value ->> 'message_id', u.id, m.value ->> 'kind', m.value ->> 'text', m.value ->> 'at' \
-         FROM json_each(?2) m CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = m.value ->> 'line_user_id' \
-         WHERE EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
-           AND w.webhook_event_id = m.value ->> 'event_id' AND w.claimed_by = m.value ->> 'claim') \
-         ON CONFLICT (account, message_id) DO NOTHING",
-    )
-    .bind(account)
-    .bind_json(messages)
-}
-
-/// Erases the text of messages, and leaves a tombstone for those that arrive later.
-fn erase(account: &AccountId, unsends: &[Message<'_>]) -> Statement {
-    Statement::new(
-        "INSERT INTO chat_messages (account, message_id, line_user, kind, text, sent_at, unsent) \
-         SELECT ?1, m.value ->> 'message_id', u.id, m.value ->> 'kind', NULL, m.value ->> 'at', 1 \
-         FROM json_each(?2) m CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = m.value ->> 'line_user_id' \
-         WHERE EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
-           AND w.webhook_event_id = m.value ->> 'event_id' AND w.claimed_by = m.value ->> 'claim') \
-         ON CONFLICT (account, message_id) DO UPDATE SET text = NULL, unsent = 1",
-    )
-    .bind(account)
-    .bind_json(unsends)
 }

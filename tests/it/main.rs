@@ -18,6 +18,7 @@ mod hostile;
 mod http;
 mod import;
 mod keys;
+mod ledger;
 mod link;
 mod login;
 mod logout;

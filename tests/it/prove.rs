@@ -40,7 +40,11 @@ fn prove_webhooks_are_never_lost_and_never_applied_twice() {
         while !world.deliver_webhooks().is_empty() {}
         world.settle(10 * MINUTE);
         assert_eq!(world.queued(), Vec::<String>::new(), "seed {seed}");
-        assert_eq!(stage.count("webhook_inbox") + stage.count("dead_letters"), 0, "seed {seed}");
+        assert_eq!(
+            stage.count("webhook_deliveries WHERE verdict = 'waiting'") + stage.count("dead_letters"),
+            0,
+            "seed {seed}"
+        );
         for user in &users {
             assert_user(&stage, user, seed);
         }

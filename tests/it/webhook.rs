@@ -8,30 +8,18 @@ use enishi_world::{ACCOUNT, Fault, OTHER_ACCOUNT, Point, line_simulator::Webhook
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Stage, webhook};
+use crate::support::{
+    Stage,
+    delivery::{delivery, event, message},
+    webhook,
+};
+
+/// Deliveries on which the queue gave up.
+const FAILED: &str = "SELECT body FROM webhook_deliveries WHERE verdict = 'failed'";
 
 /// A message that no database takes.
 const POISON: &str = "CREATE TRIGGER poison BEFORE INSERT ON chat_messages WHEN new.text = 'poison' \
      BEGIN SELECT raise(ABORT, 'poison'); END";
-
-/// A delivery with these events for the first account's bot.
-fn delivery(events: &Value) -> String {
-    json!({ "destination": ACCOUNT.bot_user_id, "events": events }).to_string()
-}
-
-/// An event of one user.
-fn event(kind: &str, user: &str, id: &str, at: i64) -> Value {
-    json!({
-        "type": kind, "mode": "active", "timestamp": at, "webhookEventId": id,
-        "source": { "type": "user", "userId": user }, "deliveryContext": { "isRedelivery": false },
-    })
-}
-
-fn message(user: &str, id: &str, text: &str, at: i64) -> Value {
-    let mut event = event("message", user, &format!("EVENT{id}"), at);
-    event["message"] = json!({ "type": "text", "id": id, "quoteToken": "q", "text": text });
-    event
-}
 
 /// Sends one delivery and applies it.
 fn apply(stage: &Stage, events: &Value) {
@@ -86,9 +74,19 @@ fn a_delivery_for_another_bot_is_refused_although_it_is_signed() {
     let stage = Stage::new(1);
     let body = json!({ "destination": OTHER_ACCOUNT.bot_user_id, "events": [] }).to_string();
     assert_eq!(stage.world.answer(webhook(&body)).status, 401);
+}
+
+#[test]
+fn what_line_signed_and_nobody_can_read_is_kept_as_it_came() {
+    let stage = Stage::new(1);
     for body in ["not json", "{}", "[]"] {
-        assert_eq!(stage.world.answer(webhook(body)).status, 400, "{body}");
+        assert_eq!(stage.world.answer(webhook(body)).status, 200, "{body}");
     }
+    stage.world.run_queues();
+    let kept = stage.world.query("SELECT verdict, body FROM webhook_deliveries ORDER BY seq");
+    let kept: Vec<_> = kept.iter().map(|row| (row["verdict"].as_str(), row["body"].as_str())).collect();
+    let unreadable = |body| (Some("unreadable"), Some(body));
+    assert_eq!(kept, [unreadable("not json"), unreadable("{}"), unreadable("[]")]);
 }
 
 #[test]
@@ -169,7 +167,10 @@ fn what_we_do_not_know_is_acknowledged_and_spoils_nothing_beside_it() {
     ]);
     apply(&stage, &events);
     assert_eq!(friend_state(&stage, &user)["friend"], true);
-    assert_eq!(stage.count("dead_letters"), 2, "what cannot be read is kept where it can be seen");
+    let kept = stage.world.query("SELECT verdict, body FROM webhook_deliveries");
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(kept[0]["verdict"], "unreadable", "what cannot be read is kept where it can be seen");
+    assert!(kept[0]["body"].as_str().unwrap().contains("not even an object"), "{kept:?}");
     assert_eq!(stage.world.queued(), Vec::<String>::new());
 }
 
@@ -205,7 +206,7 @@ fn acknowledging_touches_no_store_once_the_configuration_is_warm() {
 }
 
 #[test]
-fn where_the_queue_refuses_the_inbox_takes_the_delivery_and_cron_drains_it() {
+fn where_the_queue_refuses_the_ledger_takes_the_delivery_and_cron_finds_it() {
     let stage = Stage::new(1);
     let user = stage.person("花子");
     let world = &stage.world;
@@ -213,10 +214,10 @@ fn where_the_queue_refuses_the_inbox_takes_the_delivery_and_cron_drains_it() {
     let now = world.now().0;
     world.line().follow(now, &user).unwrap();
     assert_eq!(world.deliver_webhooks(), [200]);
-    assert_eq!((world.queued().len(), stage.count("webhook_inbox")), (0, 1));
+    assert_eq!((world.queued().len(), stage.count("webhook_deliveries WHERE verdict = 'waiting'")), (0, 1));
     world.settle(5 * MINUTE);
     assert_eq!(friend_state(&stage, &user)["friend"], true);
-    assert_eq!(stage.count("webhook_inbox"), 0);
+    assert_eq!(stage.count("webhook_deliveries WHERE verdict = 'waiting'"), 0);
 }
 
 #[test]
@@ -252,7 +253,7 @@ fn a_body_above_100_kb_travels_by_reference_and_whole() {
     assert!(queued.len() == 1 && queued[0].len() < 500, "{queued:?}");
     stage.world.run_queues();
     assert_eq!(stage.count("chat_messages WHERE length(text) = 5000"), 20);
-    assert_eq!(stage.count("webhook_inbox"), 0);
+    assert_eq!(stage.count("webhook_deliveries WHERE verdict = 'waiting'"), 0);
 }
 
 #[test]
@@ -332,7 +333,7 @@ fn a_poison_event_fails_none_of_its_neighbours_and_is_kept_where_it_can_be_seen(
     assert_eq!(stage.count("chat_messages"), 2);
     world.settle(60 * MINUTE);
     assert_eq!(stage.count("chat_messages"), 2);
-    let letters = world.query("SELECT body FROM dead_letters");
+    let letters = world.query(FAILED);
     assert!(letters.iter().any(|letter| letter["body"].as_str().unwrap().contains("poison")), "{letters:?}");
     assert_eq!(world.queued(), Vec::<String>::new());
 }
@@ -385,7 +386,7 @@ fn an_acknowledged_delivery_outlives_an_outage_of_any_length_and_is_applied_once
         (10 * MINUTE, "こんにちは".to_owned()),
         (5 * HOUR, "こんにちは".to_owned()),
         (30 * HOUR, "こんにちは".to_owned()),
-        // Too large for a queue message: it waits in the inbox.
+        // Too large for a queue message: it waits in the ledger.
         (10 * MINUTE, "あ".repeat(40_000)),
         (5 * HOUR, "あ".repeat(40_000)),
     ] {
@@ -400,7 +401,11 @@ fn an_acknowledged_delivery_outlives_an_outage_of_any_length_and_is_applied_once
         let what = format!("{} bytes, {outage} ms", text.len());
         assert_eq!(friend_state(&stage, &user)["friend"], true, "{what}");
         assert_eq!(stage.count("chat_messages"), 1, "{what}");
-        assert_eq!(stage.count("webhook_inbox") + stage.count("dead_letters"), 0, "{what}");
+        assert_eq!(
+            stage.count("webhook_deliveries WHERE verdict = 'waiting'") + stage.count("dead_letters"),
+            0,
+            "{what}"
+        );
         assert_eq!(world.queued(), Vec::<String>::new(), "{what}");
     }
 }
@@ -436,7 +441,7 @@ fn an_event_that_is_no_text_does_not_spoil_the_one_beside_it() {
     assert_eq!(stage.world.answer(webhook(&body)).status, 200);
     stage.world.run_queues();
     assert_eq!(friend_state(&stage, &user)["friend"], true);
-    let letters = stage.world.query("SELECT reason, body FROM dead_letters");
+    let letters = stage.world.query("SELECT body FROM webhook_deliveries WHERE verdict = 'unreadable'");
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert!(letters[0]["body"].as_str().unwrap().contains(r"\ud83d"), "{letters:?}");
     assert_eq!(stage.world.queued(), Vec::<String>::new());
@@ -463,7 +468,7 @@ fn of_twenty_deliveries_only_the_one_with_a_poison_event_ends_among_the_dead_let
         assert_eq!(stage.count("chat_messages"), 39);
         world.settle(3 * HOUR);
     }
-    let letters = world.query("SELECT body FROM dead_letters");
+    let letters = world.query(FAILED);
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert!(letters[0]["body"].as_str().unwrap().contains("poison"), "{letters:?}");
     assert_eq!(world.queued(), Vec::<String>::new());
@@ -547,7 +552,7 @@ fn a_poison_event_in_a_full_batch_stays_within_the_statements_of_an_invocation()
     world.run_queues();
     world.settle(3 * HOUR);
     assert_eq!(stage.count("chat_messages"), 499);
-    assert_eq!(stage.count("dead_letters"), 1);
+    assert_eq!(world.query(FAILED).len(), 1);
 }
 
 #[test]
@@ -602,14 +607,18 @@ fn a_single_failure_of_the_last_try_does_not_bury_what_could_be_applied() {
 }
 
 #[test]
-fn what_cannot_be_read_is_buried_once_although_its_delivery_is_tried_again() {
+fn what_cannot_be_read_is_kept_once_although_its_delivery_is_tried_again() {
     let stage = Stage::new(1);
     let (world, user) = (&stage.world, stage.person("花子"));
     world.execute(POISON);
     let events = json!([{ "type": "broken" }, message(&user, "1", "poison", 1)]);
     assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
     world.settle(3 * HOUR);
-    assert_eq!(stage.count("dead_letters"), 2);
+    let letters = world.query(FAILED);
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let body = letters[0]["body"].as_str().unwrap();
+    assert!(body.contains("broken") && body.contains("poison"), "{body}");
+    assert_eq!(stage.count("dead_letters") + stage.count("webhook_deliveries"), 1);
 }
 
 #[test]
@@ -621,17 +630,26 @@ fn deliveries_of_an_account_that_does_not_open_keep_nobody_elses_waiting() {
     let ids = world.query("SELECT id FROM accounts");
     let other = ids.iter().map(|row| row["id"].as_str().unwrap()).find(|id| *id != mine).unwrap();
     for at in 0..100 {
-        world.execute(&format!("INSERT INTO webhook_inbox VALUES ('i{at}', '{other}', {at}, '{{}}')"));
+        world.execute(&format!(
+            "INSERT INTO webhook_deliveries (account, seq, received_at, due_at, verdict, events, signature, body)
+             VALUES ('{other}', {at}, {at}, {at}, 'waiting', 0, '', '{{}}')"
+        ));
     }
     world.execute(&format!("UPDATE accounts SET config = '{{}}' WHERE id = '{other}'"));
     let user = stage.person("花子");
     let now = world.now().0;
     world.line().follow(now, &user).unwrap();
-    // The queue refuses: the delivery waits in the inbox, and its job is lost.
+    // The queue refuses: the delivery waits in the ledger, and its job is lost.
     world.fail_next(Point::Queue, Fault::Refused, 2);
     assert_eq!(world.deliver_webhooks(), [200]);
-    assert_eq!(stage.count(&format!("webhook_inbox WHERE account = '{mine}'")), 1);
+    assert_eq!(
+        stage.count(&format!("webhook_deliveries WHERE verdict = 'waiting' AND account = '{mine}'")),
+        1
+    );
     world.settle(5 * enishi::time::MINUTE);
-    assert_eq!(stage.count(&format!("webhook_inbox WHERE account = '{mine}'")), 0);
+    assert_eq!(
+        stage.count(&format!("webhook_deliveries WHERE verdict = 'waiting' AND account = '{mine}'")),
+        0
+    );
     assert_eq!(stage.count("line_users WHERE friend = 1"), 1);
 }

@@ -212,7 +212,7 @@ mod tests {
     fn a_request_holds_a_hundred_messages_of_one_queue() {
         let mut jobs: Vec<_> = (0..201).map(deliver).collect();
         let account = AccountId::parse("a").unwrap();
-        jobs.push(store::Job::WebhookInbox { account, inbox_id: "1".into() });
+        jobs.push(store::Job::Delivery { account, seq: 1 });
         let lengths: Vec<_> = requests(&jobs).unwrap().iter().map(Vec::len).collect();
         assert_eq!(lengths, [100, 100, 1, 1]);
     }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_message_that_is_too_large_is_refused() {
         let account = AccountId::parse("a").unwrap();
-        let job = store::Job::WebhookInbox { account, inbox_id: "x".repeat(128_000) };
+        let job = store::Job::Outbox { account, id: "x".repeat(128_000) };
         assert!(requests(&[job]).is_err());
     }
 

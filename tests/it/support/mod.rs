@@ -1,6 +1,7 @@
 //! What a journey is made of: the stage with its world, the shop that customers come from, and their browsers.
 
 mod browser;
+pub(crate) mod delivery;
 mod shop;
 mod stage;
 
