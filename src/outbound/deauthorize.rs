@@ -1,6 +1,7 @@
 //! LINE is told that a link has ended (LINE Login reference, "Deauthorize"), where a token of the user is held.
 
 use http::StatusCode;
+use serde::Deserialize;
 
 use super::{Owed, Told};
 use crate::{
@@ -52,6 +53,12 @@ pub(super) async fn tell<P: Platform>(
     })
 }
 
+/// LINE's error at its token endpoint.
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+}
+
 /// The access token, or one that its refresh token draws; without either LINE cannot be told.
 async fn alive<P: Platform>(
     cx: Context<'_, P>,
@@ -69,7 +76,10 @@ async fn alive<P: Platform>(
             .json()
             .map(|Refreshed { access_token, .. }| access_token)
             .ok_or(Told::NotYet(Some(answer.status))),
-        Ok(answer) if answer.status == StatusCode::BAD_REQUEST => Err(Told::Never),
+        // Any other 400 is about the channel, whose credential may be another by now.
+        Ok(answer) if answer.json::<Refused>().is_some_and(|refused| refused.error == "invalid_grant") => {
+            Err(Told::Never)
+        }
         Ok(answer) => Err(Told::NotYet(Some(answer.status))),
         Err(_) => Err(Told::NotYet(None)),
     })

@@ -327,3 +327,17 @@ fn who_is_linked_again_before_line_could_be_told_keeps_the_authorization_that_sh
         assert_eq!((told(&stage, &sub), stage.count("outbox")), (json!("told"), 0));
     }
 }
+
+#[test]
+fn a_channel_that_line_does_not_know_again_yet_makes_no_end_untellable() {
+    let stage = Stage::new(1);
+    let (_, sub) = linked(&stage, "花子", "m-1");
+    stage.world.advance(40 * DAY);
+    let refused = r#"{"error":"invalid_client","error_description":"invalid client_secret"}"#;
+    stage.world.answer_next_call("/oauth2/v2.1/token", StatusCode::BAD_REQUEST, refused);
+    unlink(&stage, &sub);
+    stage.world.run_queues();
+    assert_eq!(told(&stage, &sub), "owed");
+    stage.world.settle(HOUR);
+    assert_eq!((told(&stage, &sub), stage.answers_of(DEAUTHORIZE)), (json!("told"), vec![Some(204)]));
+}
