@@ -112,7 +112,7 @@ const COOKIES: Text<'static> = Text {
 };
 
 /// `GET /line/retry`: (1) the storefront and the page to arrive at, if it is one of that storefront's, by the newest
-/// configuration where the one in memory would drop it; (2) the cookies, and back here; (3) with the cookie, on to the
+/// configuration where the one in memory would drop either; (2) the cookies, and back here; (3) with the cookie, on to the
 /// shop's login start; (4) without it, says that cookies are off.
 pub async fn retry<P: Platform>(
     cx: Context<'_, P>,
@@ -129,10 +129,10 @@ pub async fn retry<P: Platform>(
     let leads = |site: &Site, target: &str| {
         named(site).is_some_and(|client| client.may_lead_to(target, &site.account.host))
     };
-    let site = match asked {
-        Some(target) if !leads(site, target) => &site.afresh(cx).await?,
-        _ => site,
-    };
+    let knows = |id: &str| site.account.client(id).is_some();
+    let drops_client = !form.value("client_id").is_none_or(knows);
+    let drops_target = !asked.is_none_or(|target| leads(site, target));
+    let site = if drops_client || drops_target { &site.afresh(cx).await? } else { site };
     let Some(client) = named(site) else {
         return Ok(no_cookies(site, request, None).because("no_client"));
     };

@@ -304,3 +304,18 @@ fn a_job_that_comes_late_tells_neither_a_dead_event_nor_one_that_another_consume
     assert_eq!(work(), calls, "it is dead");
     assert_eq!(stage.count("outbox WHERE dead_at IS NOT NULL"), 2);
 }
+
+#[test]
+fn an_event_that_is_tried_still_is_not_replayed() {
+    let stage = Stage::new(1);
+    stage.takes_events();
+    stage.world.answer_shop_calls_with(ShopOutcome::Status(StatusCode::INTERNAL_SERVER_ERROR));
+    stage.friend("花子");
+    let row = || stage.world.query("SELECT id, attempts, due_at, expires_at FROM outbox");
+    let before = row();
+    let ids = json!({ "ids": [before[0]["id"]] });
+    for body in [ids, json!({})] {
+        assert_eq!(endpoint(&stage, Method::POST, "replay", Some(&body)), (202, json!({ "replayed": 0 })));
+    }
+    assert_eq!(row(), before);
+}

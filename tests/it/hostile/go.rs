@@ -356,3 +356,16 @@ fn the_way_back_of_a_client_that_is_gone_is_the_accounts_first() {
         format!("{}login", stage.shop.home_uri)
     );
 }
+
+#[test]
+fn the_retry_button_leads_to_a_client_that_this_isolate_does_not_know_yet() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let of_before = world.isolate();
+    world.evict_isolate();
+    let fresh = stage.client("fresh", &json!({ "initiate_login_uri": "http://127.0.0.1:8789/fresh/login" }));
+    world.advance(6_000);
+    let pressed = request(Method::GET, &format!("{}?client_id={}", at("/line/retry"), fresh.client_id));
+    let reply = world.run(enishi::app::serve(world.context(&of_before), pressed)).unwrap();
+    assert!(location(&reply).unwrap().contains(&fresh.client_id), "{:?}", location(&reply));
+}
