@@ -1,10 +1,10 @@
 //! Linking from the chat: LINE's link token, our nonce, LINE's word. Neither side can be finished by another.
 
 use enishi::time::{DAY, MINUTE};
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Stage};
+use crate::support::{Browser, CHANNEL_TOKEN, Stage};
 
 fn issue_token(stage: &Stage, user: &str) -> (u16, Value) {
     stage.api(&stage.shop, Method::POST, "/v1/link-tokens", Some(&json!({ "line_user_id": user })))
@@ -153,4 +153,21 @@ fn what_line_or_the_form_does_not_admit_is_said_clearly() {
         let (status, error) = stage.api(&stage.shop, Method::POST, "/v1/account-links", Some(&wrong));
         assert_eq!((status, &error["error"]), (400, &json!("invalid_request")), "{wrong}");
     }
+}
+
+#[test]
+fn a_channel_token_that_line_refuses_is_drawn_anew_for_a_link_token_once() {
+    let stage = Stage::new(1);
+    let user = stage.friend("花子");
+    let path = format!("/v2/bot/user/{user}/linkToken");
+    link_token(&stage, &user);
+    let drawn = stage.answers_of(CHANNEL_TOKEN).len();
+    stage.world.answer_next_call(&path, StatusCode::UNAUTHORIZED, "{}");
+    link_token(&stage, &user);
+    assert_eq!(stage.answers_of(CHANNEL_TOKEN).len(), drawn + 1);
+    for _ in 0..2 {
+        stage.world.answer_next_call(&path, StatusCode::UNAUTHORIZED, "{}");
+    }
+    let (status, error) = issue_token(&stage, &user);
+    assert_eq!((status, &error["error"]), (503, &json!("no_answer")), "LINE takes no token of ours");
 }

@@ -5,7 +5,7 @@ use enishi_world::{ACCOUNT, Fault};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Consent, Page, Shop, Stage, form};
+use crate::support::{Browser, CHANNEL_TOKEN, Consent, Page, Shop, Stage, form};
 
 const DEAUTHORIZE: &str = "/user/v1/deauthorize";
 
@@ -340,4 +340,15 @@ fn a_channel_that_line_does_not_know_again_yet_makes_no_end_untellable() {
     assert_eq!(told(&stage, &sub), "owed");
     stage.world.settle(HOUR);
     assert_eq!((told(&stage, &sub), stage.answers_of(DEAUTHORIZE)), (json!("told"), vec![Some(204)]));
+}
+
+#[test]
+fn a_channel_token_that_line_refuses_is_drawn_anew_before_line_is_told_again() {
+    let stage = Stage::new(1);
+    let (_, sub) = linked(&stage, "花子", "m-1");
+    stage.world.answer_next_call(DEAUTHORIZE, StatusCode::UNAUTHORIZED, r#"{"message":"invalid token"}"#);
+    unlink(&stage, &sub);
+    stage.world.settle(HOUR);
+    assert_eq!((told(&stage, &sub), stage.count("outbox")), (json!("told"), 0));
+    assert_eq!(stage.answers_of(CHANNEL_TOKEN).len(), 2);
 }
