@@ -165,3 +165,82 @@ fn prove_links_that_come_and_go_in_a_storm_are_told_each_once() {
         vec![("links made", of("link.made").len() as u64), ("ended", ended.len() as u64)]
     });
 }
+
+/// Rows that name a LINE user by a row that is none any more.
+fn dangling(stage: &Stage) -> Vec<(String, u64)> {
+    let tables = [
+        "links",
+        "link_history",
+        "sessions",
+        "grants",
+        "chat_messages",
+        "outbox WHERE line_user IS NOT NULL",
+    ];
+    let of = |table: &str| {
+        let and = if table.contains("WHERE") { "AND" } else { "WHERE" };
+        stage.count(&format!("{table} {and} line_user NOT IN (SELECT id FROM line_users)"))
+    };
+    tables.iter().map(|table| ((*table).to_owned(), of(table))).filter(|(_, rows)| *rows > 0).collect()
+}
+
+#[test]
+fn prove_erasures_among_everything_else_at_once_leave_nothing_that_names_nobody() {
+    for_each_seed_of("erasures at once", 200, |seed| {
+        let stage = Stage::new(seed);
+        stage.takes_events();
+        let world = &stage.world;
+        let shop = &stage.shop;
+        let people: Vec<(Browser<'_>, String)> =
+            (0..3).map(|at| linked(&stage, &format!("m-{at}"))).collect();
+        let mut erased = 0;
+        for round in 0..6 {
+            let (mut requests, now) = (Vec::new(), world.now().0);
+            for _ in 0..5 {
+                let (browser, sub) = &people[world.below(3)];
+                let member = format!("m-{}", world.below(3));
+                let body = json!({ "member_id": member, "replace": world.below(2) == 0 });
+                requests.push(match world.below(6) {
+                    0 | 1 => shop.api_request(Method::DELETE, &format!("/v1/members/{member}"), None),
+                    2 => shop.api_request(Method::PUT, &format!("/v1/links/{sub}"), Some(&body)),
+                    3 => shop.api_request(Method::DELETE, &format!("/v1/links/{sub}"), None),
+                    4 => browser.request(&shop.begin(&format!("{round}")).url),
+                    _ => shop.api_request(
+                        Method::PUT,
+                        &format!("/v1/members/{member}"),
+                        Some(&json!({ "attributes": { "a": 1 } })),
+                    ),
+                });
+            }
+            let user = world.line().users()[world.below(3)].id.clone();
+            world.line().send_message(now, &user, "hello").unwrap();
+            world.deliver_webhooks();
+            if world.below(2) == 0 {
+                world.fail_by_seed(0.05);
+            }
+            let erasures = requests
+                .iter()
+                .filter(|one| one.path.starts_with("/v1/members/") && one.method == Method::DELETE)
+                .count();
+            let bodies = world.queued();
+            let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+            let memory = world.isolate();
+            let served = requests.into_iter().map(|request| async { _ = world.serve(request).await });
+            let mut all: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
+            for one in served {
+                all.push(Box::pin(one));
+            }
+            all.push(Box::pin(async { _ = enishi::app::work(world.context(&memory), &bodies).await }));
+            world.together(all);
+            world.end_faults();
+            assert_eq!(dangling(&stage), [], "seed {seed}, round {round}");
+            erased += erasures as u64;
+            world.settle(5 * MINUTE);
+        }
+        world.settle(3 * HOUR);
+        assert_eq!((dangling(&stage), stage.count("outbox")), (vec![], 0), "seed {seed}");
+        assert_eq!(stage.count("link_history WHERE line_told = 'owed'"), 0, "seed {seed}");
+        let twice = "(SELECT member_id FROM links GROUP BY member_id HAVING count(*) > 1)";
+        assert_eq!(stage.count(twice), 0);
+        vec![("erasures asked", erased)]
+    });
+}
