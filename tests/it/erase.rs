@@ -97,6 +97,25 @@ fn erasing_a_person_leaves_no_trace_once_the_queues_are_drained() {
     assert_eq!(erase(&stage, MEMBER), 204);
     stage.world.settle(15 * MINUTE);
     assert_eq!(found(&stage, &words), []);
+    let tables = [
+        "line_users",
+        "links",
+        "link_history",
+        "link_nonces",
+        "members",
+        "attributes",
+        "sessions",
+        "grants",
+        "codes",
+        "login_attempts",
+        "email_codes",
+        "pushed_requests",
+        "chat_messages",
+        "received",
+        "outbox",
+    ];
+    let left: Vec<_> = tables.iter().filter(|table| stage.count(table) > 0).collect();
+    assert_eq!(left, Vec::<&&str>::new(), "nor by ids of ours");
     assert!(!browser.has_session(&stage.shop));
     assert_eq!(stage.api(&stage.shop, Method::GET, &format!("/v1/members/{MEMBER}"), None).0, 404);
     assert_eq!(stage.api(&stage.shop, Method::GET, &format!("/v1/friends/{user}"), None).0, 404);

@@ -242,3 +242,32 @@ fn what_line_says_of_the_very_moment_of_the_erasure_is_of_before() {
     };
     assert_eq!((follow(at, "E1"), follow(at + 1, "E2")), (0, 1));
 }
+
+#[test]
+fn who_takes_the_members_place_while_they_are_erased_is_erased_as_the_member_and_told() {
+    let stage = Stage::new(1);
+    stage.takes_events();
+    let world = &stage.world;
+    stage.member(MEMBER, "gold");
+    let other = stage.friend("花子");
+    let sub = stage.subject(&other);
+    world.run_queues();
+    // The erasure has looked who is linked; its batch takes two minutes.
+    world.fail_at(2, Fault::Stalled);
+    let erasure = stage.shop.api_request(Method::DELETE, &format!("/v1/members/{MEMBER}"), None);
+    let body = json!({ "member_id": MEMBER, "replace": true });
+    let replaced = stage.shop.api_request(Method::PUT, &format!("/v1/links/{sub}"), Some(&body));
+    let begins = [world.now(), world.now() + MINUTE];
+    let at_time = async |(request, begins)| {
+        world.sleep_until(begins).await;
+        world.serve(request).await.status.as_u16()
+    };
+    let statuses = world.together([(erasure, begins[0]), (replaced, begins[1])].map(at_time));
+    assert_eq!(statuses, [Some(204), Some(201)]);
+    world.settle(15 * MINUTE);
+    assert_eq!(stage.count("links"), 0);
+    assert_eq!(found(&stage, &[&other, &sub, MEMBER]), []);
+    let ended: Vec<_> = stage.events().into_iter().filter(|(kind, _)| kind == "link.ended").collect();
+    let reasons: Vec<_> = ended.iter().map(|(_, data)| data["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons.last(), Some(&"erased"), "{ended:?}");
+}

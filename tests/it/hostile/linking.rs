@@ -226,3 +226,18 @@ fn a_pushed_request_that_was_open_when_its_member_was_erased_ties_nobody() {
     assert_eq!(found(&stage, &["member-canary-7"]), []);
     assert_eq!(answer.status, 400, "she starts again at the shop");
 }
+
+#[test]
+fn a_code_that_was_out_when_its_member_was_erased_ties_nobody() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let member = "/v1/members/member-canary-7";
+    assert_eq!(stage.api(shop, Method::PUT, member, Some(&json!({ "attributes": { "a": 1 } }))).0, 200);
+    let (login, opening) = pushed(&stage, shop, "1", "member-canary-7");
+    let mut browser = Browser::of(world, &stage.person("花子"));
+    let sealed = at_consent(world, &mut browser, &opening);
+    let code = code(shop, &word(world, &browser, &sealed, "allow")).unwrap();
+    assert_eq!(erase(&stage, "member-canary-7"), 204);
+    assert_eq!(error_of(&shop.redeem(world, &login, &code)), (400, "invalid_grant".to_owned()));
+    assert_eq!((stage.count("links"), found(&stage, &["member-canary-7"])), (0, vec![]));
+}
