@@ -171,3 +171,30 @@ fn a_channel_token_that_line_refuses_is_drawn_anew_for_a_link_token_once() {
     let (status, error) = issue_token(&stage, &user);
     assert_eq!((status, &error["error"]), (503, &json!("no_answer")), "LINE takes no token of ours");
 }
+
+#[test]
+fn a_flow_that_line_calls_failed_links_nobody_whomever_it_names() {
+    let stage = Stage::new(1);
+    stage.takes_events();
+    let user = stage.friend("花子");
+    let nonce = crate::support::query(&dialog(&stage, "any-token", "m-1"))("nonce").unwrap();
+    for (at, result) in ["failed", "", "OK", "error"].iter().enumerate() {
+        let nonce = if at == 0 {
+            nonce.clone()
+        } else {
+            crate::support::query(&dialog(&stage, "t", "m-1"))("nonce").unwrap()
+        };
+        let body = json!({
+            "destination": enishi_world::ACCOUNT.bot_user_id,
+            "events": [{
+                "type": "accountLink", "mode": "active", "timestamp": stage.world.now().0,
+                "webhookEventId": format!("E{at}"), "replyToken": "r", "source": { "type": "user", "userId": user },
+                "deliveryContext": { "isRedelivery": false }, "link": { "result": result, "nonce": nonce },
+            }],
+        });
+        assert_eq!(stage.world.answer(crate::support::webhook(&body.to_string())).status, 200);
+        let (kind, data) = stage.events().pop().unwrap();
+        assert_eq!((kind.as_str(), &data["reason"]), ("link.refused", &json!("line_failed")), "{result}");
+    }
+    assert_eq!((stage.count("links"), stage.count("link_nonces")), (0, 0));
+}

@@ -397,3 +397,18 @@ fn a_split_is_counted_by_the_mode_that_each_login_drew() {
     assert_eq!(of("normal", "friends_added"), of("normal", "logins"));
     assert_eq!(of("aggressive", "friends_added"), of("aggressive", "logins"));
 }
+
+#[test]
+fn a_follow_event_that_overtakes_the_login_hides_nobody_whom_the_login_added() {
+    let stage = Stage::new(1);
+    let shop = &stage.shop;
+    let mut browser = Browser::of(&stage.world, &stage.person("花子"));
+    let started = browser.go(&shop.begin("1").url).location.unwrap();
+    stage.world.advance(enishi::time::SECOND);
+    let callback = browser.at_line(&started, Consent::WithFriend);
+    stage.deliver();
+    assert_eq!(browser.go(&callback).status, 302);
+    let counted = stage.world.query("SELECT logins, friends_before, friends_added FROM friend_add_counts");
+    assert_eq!(counted, [json!({ "logins": 1, "friends_before": 0, "friends_added": 1 })]);
+    assert_eq!(stage.count("line_users WHERE added_at IS NOT NULL"), 1);
+}

@@ -369,3 +369,50 @@ fn the_retry_button_leads_to_a_client_that_this_isolate_does_not_know_yet() {
     let reply = world.run(enishi::app::serve(world.context(&of_before), pressed)).unwrap();
     assert!(location(&reply).unwrap().contains(&fresh.client_id), "{:?}", location(&reply));
 }
+
+#[test]
+fn neither_a_robot_nor_a_stray_visit_at_the_callback_counts_for_anything() {
+    let stage = Stage::new(1);
+    let visit = |query: &str, agent: &'static str| {
+        let mut asked = request(Method::GET, &at(&format!("/line/callback{query}")));
+        asked.headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        assert_eq!(stage.world.answer(asked).status, 400);
+        stage.count("login_counts") + stage.count("login_attempts")
+    };
+    assert_eq!(visit("?code=x&state=y", "facebookexternalhit/1.1;line-poker/1.0"), 0);
+    assert_eq!(visit("", "Mozilla/5.0"), 0, "nothing of a login");
+    assert_eq!(visit("?state=y", "Mozilla/5.0"), 0);
+    assert_eq!(
+        visit("?code=x&state=y", "Mozilla/5.0"),
+        3,
+        "a failed one, of which the page is lost, and its mark"
+    );
+}
+
+#[test]
+fn two_changes_of_a_link_at_once_lose_neither_and_none_comes_after_its_end() {
+    for seed in 1..20 {
+        let stage = Stage::new(seed);
+        let link = stage.auto_login_link(&stage.shop, &stage.shop.home_uri, &json!({}));
+        let path = format!("/v1/auto-login-links/{}", link["id"].as_str().unwrap());
+        let change = |body: Value| stage.shop.api_request(Method::PATCH, &path, Some(&body));
+        let both = [json!({ "label": "秋" }), json!({ "campaign": "c" })].map(change);
+        let served = both.map(|request| stage.world.serve(request));
+        let statuses: Vec<u16> =
+            stage.world.together(served).into_iter().map(|reply| reply.unwrap().status.as_u16()).collect();
+        let (_, shown) = stage.api(&stage.shop, Method::GET, &path, None);
+        let (label, campaign) = (shown["label"] == "秋", shown["campaign"] == "c");
+        assert_eq!(
+            statuses,
+            [label, campaign].map(|made| if made { 200 } else { 409 }),
+            "seed {seed}: {shown}"
+        );
+        let end = stage.shop.api_request(Method::DELETE, &path, None);
+        let served =
+            [end, change(json!({ "label": "冬", "expires_in": 9 }))].map(|one| stage.world.serve(one));
+        stage.world.together(served);
+        let (_, shown) = stage.api(&stage.shop, Method::GET, &path, None);
+        assert!(!shown["revoked_at"].is_null(), "seed {seed}");
+        assert_eq!(opened(&stage, &shown).status, 410, "seed {seed}");
+    }
+}
