@@ -412,3 +412,29 @@ fn a_follow_event_that_overtakes_the_login_hides_nobody_whom_the_login_added() {
     assert_eq!(counted, [json!({ "logins": 1, "friends_before": 0, "friends_added": 1 })]);
     assert_eq!(stage.count("line_users WHERE added_at IS NOT NULL"), 1);
 }
+
+#[test]
+fn who_blocks_is_told_of_the_period_in_which_they_were_added_alone() {
+    let stage = Stage::new(1);
+    let (world, shop) = (&stage.world, &stage.shop);
+    let days: Vec<String> = (0..2)
+        .map(|at| {
+            let user = stage.person(&format!("客{at}"));
+            Browser::of(world, &user).log_in(shop, &shop.begin(&format!("{at}")), Consent::WithFriend);
+            if at == 1 {
+                world.advance(1_000);
+                let now = world.now().0;
+                world.line().unfollow(now, &user).unwrap();
+                stage.deliver();
+            }
+            let today = enishi::time::Day::of(world.now()).to_string();
+            world.advance(DAY);
+            today
+        })
+        .collect();
+    let blocked = |from: &str, to: &str| {
+        report(&stage, &format!("friend-add?from={from}&to={to}"))["modes"][0]["blocked"].clone()
+    };
+    assert_eq!((blocked(&days[0], &days[0]), blocked(&days[1], &days[1])), (json!(0), json!(1)));
+    assert_eq!(blocked(&days[0], &days[1]), json!(1));
+}
