@@ -301,3 +301,13 @@ fn the_same_link_again_keeps_the_newer_consent() {
     assert_eq!(kept(), "terms of 2026");
     assert_eq!(stage.count("links") + stage.count("link_history"), 1);
 }
+
+#[test]
+fn a_call_that_is_refused_leaves_the_consent_of_the_link_that_is_there() {
+    let stage = Stage::new(1);
+    let sub = stage.subject(&stage.friend("花子"));
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-1", "consent": { "text": "v1" } })).0, 201);
+    assert_eq!(stage.link(&sub, &json!({ "member_id": "m-2", "consent": { "text": "v2" } })).0, 409);
+    let (_, link) = stage.api(&stage.shop, Method::GET, &format!("/v1/links/{sub}"), None);
+    assert_eq!((&link["member_id"], &link["consent"]["text"]), (&json!("m-1"), &json!("v1")));
+}

@@ -166,8 +166,12 @@ fn what_is_buried_while_a_slow_erasure_is_under_way_does_not_keep_the_person() {
         world.fail_at(2, Fault::Stalled);
         let begins = world.now() + if early { MINUTE } else { 2 * MINUTE };
         let erasure = stage.shop.api_request(Method::DELETE, &format!("/v1/members/{MEMBER}"), None);
+        let warming = stage.shop.api_request(Method::GET, "/v1/clients", None);
         let erase = async { world.serve(erasure).await.status.as_u16() };
         let bury = async {
+            // With the configuration warm, so that the look is the first call.
+            world.sleep_until(begins + -1).await;
+            world.serve(warming).await;
             world.sleep_until(begins).await;
             enishi::app::work(world.context(&memory), &bodies).await;
             204

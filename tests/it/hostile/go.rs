@@ -416,3 +416,27 @@ fn two_changes_of_a_link_at_once_lose_neither_and_none_comes_after_its_end() {
         assert_eq!(opened(&stage, &shown).status, 410, "seed {seed}");
     }
 }
+
+#[test]
+fn a_revoked_link_stays_revoked_however_often_it_is_opened() {
+    let stage = Stage::new(1);
+    stage.world.set_cache_staleness(0);
+    let link = stage.auto_login_link(&stage.shop, &stage.shop.home_uri, &json!({}));
+    let path = format!("/v1/auto-login-links/{}", link["id"].as_str().unwrap());
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, &path, None).0, 204);
+    for _ in 0..3 {
+        assert_eq!(opened(&stage, &link).status, 410);
+    }
+}
+
+#[test]
+fn a_robot_at_the_retry_button_counts_for_nothing() {
+    let stage = Stage::new(1);
+    for checked in ["", "&checked=1"] {
+        let url = format!("{}?client_id={}{checked}", at("/line/retry"), stage.shop.client_id);
+        let mut asked = request(Method::GET, &url);
+        asked.headers.insert(header::USER_AGENT, HeaderValue::from_static("Slackbot-LinkExpanding 1.0"));
+        assert!(stage.world.answer(asked).status.as_u16() < 500);
+    }
+    assert_eq!(stage.count("login_counts"), 0);
+}
