@@ -64,7 +64,12 @@ export class Worker {
       bindings: vars,
       d1Databases: ["DB"],
       kvNamespaces: ["KV"],
-      queueProducers: { WEBHOOKS: "enishi-webhooks", SENDS: "enishi-sends", OUTBOX: "enishi-outbox" },
+      queueProducers: {
+        WEBHOOKS: "enishi-webhooks",
+        SENDS: "enishi-sends",
+        OUTBOX: "enishi-outbox",
+        RELAYS: "enishi-relays",
+      },
       ratelimits: { CLIENT_REQUESTS: generous("1001"), CLIENT_FAILURES: generous("1002") },
       ...(state && { d1Persist: join(state, "d1"), kvPersist: join(state, "kv") }),
     });

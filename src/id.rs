@@ -98,6 +98,9 @@ text_id!(
 text_id!(
     /// What is brought over from another system, in parts.
     ImportId, "import", "the id that POST /v1/imports answered", |t| token_like(t, 64));
+text_id!(
+    /// A further tool that takes LINE's deliveries from us.
+    RelayId, "relay", "the id that POST /v1/webhooks/relays answered", |t| token_like(t, 64));
 
 /// Ids that we draw: 192 random bits.
 macro_rules! drawn {
@@ -112,7 +115,7 @@ macro_rules! drawn {
     )+};
 }
 
-drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, ImportId, SessionId, Subject);
+drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, ImportId, RelayId, SessionId, Subject);
 
 impl SendId {
     /// Draws a new send id: a version 4 UUID (RFC 9562 section 5.4).

@@ -9,7 +9,7 @@ use crate::{
     config::Memory,
     id::AccountId,
     secret::{Keys, SecretText},
-    store::{CacheKey, Job, Statement, outbox},
+    store::{CacheKey, Job, Statement, outbox, relay},
     time::UnixMillis,
     web,
 };
@@ -256,14 +256,15 @@ impl<P> Clone for Context<'_, P> {
 impl<P> Copy for Context<'_, P> {}
 
 impl<P: Platform> Context<'_, P> {
-    /// Enqueues what a batch came to owe the shop; what the queue refuses, cron finds.
+    /// Enqueues what a batch came to owe the shop, and calls the relays that it woke; what the queue refuses, cron finds.
     pub(crate) async fn hand_over(&self, account: &AccountId, outcomes: &[Outcome]) {
-        let jobs = outbox::owed(account, outcomes);
+        let mut jobs = outbox::owed(account, outcomes);
+        jobs.extend(relay::woken(account, outcomes));
         if jobs.is_empty() {
             return;
         }
         if let Err(error) = self.platform.enqueue(&jobs).await {
-            self.log_failure("outbox", &error);
+            self.log_failure("hand_over", &error);
         }
     }
 

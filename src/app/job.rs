@@ -4,7 +4,7 @@ use super::Disposition;
 use crate::{
     dead_letters, outbound,
     platform::{Context, Database, Platform, PlatformError},
-    send, signing_keys,
+    relay, send, signing_keys,
     store::{Job, sweep},
     webhook,
 };
@@ -16,6 +16,7 @@ const DEAD_RETRY_AFTER: u32 = 3_600;
 pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = vec![Disposition::Done; bodies.len()];
     let (mut received, mut due, mut expand, mut owed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut relays = Vec::new();
     for (index, body) in bodies.iter().enumerate() {
         match Job::parse(body) {
             Ok(Job::Webhook { account, received_at, signature, body: text }) => {
@@ -30,6 +31,7 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
                 due.push((index, send::Due { account, send, chunk }));
             }
             Ok(Job::Outbox { account, id }) => owed.push((index, outbound::Owed { account, id })),
+            Ok(Job::Relay { account, relay }) => relays.push((index, relay::Due { account, relay })),
             Err(error) => {
                 let buried = bury(cx, "unreadable_job", &error.to_string(), body).await;
                 settle(&mut dispositions, vec![index], vec![buried]);
@@ -45,6 +47,8 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     settle(&mut dispositions, places, send::deliver(cx, &due).await);
     let (places, owed): (_, Vec<_>) = owed.into_iter().unzip();
     settle(&mut dispositions, places, outbound::deliver(cx, &owed).await);
+    let (places, relays): (_, Vec<_>) = relays.into_iter().unzip();
+    settle(&mut dispositions, places, relay::run(cx, &relays).await);
     dispositions
 }
 
@@ -59,13 +63,15 @@ fn settle(dispositions: &mut [Disposition], places: Vec<usize>, settled: Vec<Dis
 
 /// What the queues gave up on. A webhook is tried again, for what failed it may have been an outage that is over; if it
 /// fails still, it stays in the ledger as one that failed, or among the dead letters where its account does not open; if even
-/// that fails, the outage lasts, and it comes again in an hour. A send's open rows and the outbox's are found by cron, so
-/// nothing of theirs is lost.
+/// that fails, the outage lasts, and it comes again in an hour. A send's open rows, the outbox's and relays are found by cron,
+/// so nothing of theirs is lost.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(bodies.len());
     for body in bodies {
         dispositions.push(match Job::parse(body) {
-            Ok(Job::Expand { .. } | Job::Deliver { .. } | Job::Outbox { .. }) => Disposition::Done,
+            Ok(Job::Expand { .. } | Job::Deliver { .. } | Job::Outbox { .. } | Job::Relay { .. }) => {
+                Disposition::Done
+            }
             Ok(Job::Delivery { account, seq }) => {
                 let received = webhook::Received { account, body: webhook::Body::Ledger(seq) };
                 buried(cx, webhook::apply_at_last(cx, received).await)
@@ -108,6 +114,7 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
     let drained = webhook::drain(cx).await;
     let swept = send::sweep(cx).await;
     let told = outbound::sweep(cx).await;
+    let relayed = relay::sweep(cx).await;
     let rotated = signing_keys::rotate_by_age(cx).await;
     let expired =
         cx.platform.batch(&Database::default(), sweep::expired(cx.platform.now())).await.map(|_| ());
@@ -115,6 +122,7 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
         ("drain_webhooks", drained),
         ("sweep_sends", swept),
         ("sweep_outbox", told),
+        ("sweep_relays", relayed),
         ("rotate_keys", rotated),
         ("sweep_expired", expired),
     ] {

@@ -54,16 +54,42 @@ pub fn is_acceptable_page(uri: &str, account_host: &str) -> bool {
         && is_acceptable_uri(page, account_host)
 }
 
-/// Whether we may call this URL: one that may be registered, and for a deployed account no address but a name, so that
-/// nobody makes us knock at doors inside a network.
+/// Top-level domains of names within a network: RFC 6762 (`local`, and those of its appendix G), RFC 8375 (`home.arpa`),
+/// RFC 6761 and 7686 (names that nobody has), and ICANN's `internal`.
+const NETWORK_DOMAINS: [&str; 14] = [
+    "local",
+    "localhost",
+    "localdomain",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "arpa",
+    "onion",
+    "test",
+    "invalid",
+    "alt",
+];
+
+/// Whether we may call this URL: one that may be registered, and for a deployed account no address but a public name, other
+/// than its own, so that nobody makes us knock at doors inside a network, or at our own.
 #[must_use]
 pub fn is_acceptable_target(uri: &str, account_host: &str) -> bool {
-    let is_name = || {
+    let is_public = || {
         Url::parse(uri).is_ok_and(
-            |url| matches!(url.host(), Some(Host::Domain(name)) if name.contains('.') && !is_local(name)),
+            |url| matches!(url.host(), Some(Host::Domain(name)) if is_public_name(name, account_host)),
         )
     };
-    is_acceptable_uri(uri, account_host) && (is_local(account_host) || is_name())
+    is_acceptable_uri(uri, account_host) && (is_local(account_host) || is_public())
+}
+
+fn is_public_name(name: &str, account_host: &str) -> bool {
+    // The dot of the root makes no other name.
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let top = name.rsplit_once('.').map(|(_, top)| top);
+    top.is_some_and(|top| !top.is_empty() && !NETWORK_DOMAINS.contains(&top)) && name != account_host
 }
 
 /// The origin of an absolute URL (RFC 6454 section 6.2).
@@ -92,5 +118,48 @@ mod tests {
         ] {
             assert!(!is_acceptable_uri(uri, host), "{uri} for {host}");
         }
+    }
+
+    #[test]
+    fn we_call_public_names_only_and_never_ourselves() {
+        let ours = "line.example.jp";
+        for uri in [
+            "https://bot.tool.example/line?key=1",
+            "https://bot.tool.example:8443/line",
+            "https://other.example.jp/",
+            "https://internal.example.jp/",
+            "https://bot.tool.example./line",
+        ] {
+            assert!(is_acceptable_target(uri, ours), "{uri}");
+        }
+        for uri in [
+            "http://bot.tool.example/line",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://10.0.0.1/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://[::1]/",
+            "https://[fd00::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://localhost/",
+            "https://localhost./",
+            "https://api.localhost/",
+            "https://tool/",
+            "https://tool./",
+            "https://metadata.google.internal/",
+            "https://METADATA.GOOGLE.INTERNAL./",
+            "https://printer.local/",
+            "https://nas.home.arpa/",
+            "https://db.corp/",
+            "https://line.example.jp/line/webhook",
+            "https://LINE.example.jp.:443/line/webhook",
+            "https://user@bot.tool.example/",
+            "https://bot.tool.example@127.0.0.1/",
+        ] {
+            assert!(!is_acceptable_target(uri, ours), "{uri}");
+        }
+        assert!(is_acceptable_target("http://localhost:9000/line", "localhost"));
+        assert!(!is_acceptable_target("http://bot.tool.example/line", "localhost"));
     }
 }

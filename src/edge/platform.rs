@@ -125,9 +125,12 @@ impl Platform for Edge {
     }
 
     async fn enqueue(&self, jobs: &[Job]) -> Result<(), PlatformError> {
-        for (queue, binding) in
-            [(Queue::Webhooks, "WEBHOOKS"), (Queue::Sends, "SENDS"), (Queue::Outbox, "OUTBOX")]
-        {
+        for (queue, binding) in [
+            (Queue::Webhooks, "WEBHOOKS"),
+            (Queue::Sends, "SENDS"),
+            (Queue::Outbox, "OUTBOX"),
+            (Queue::Relays, "RELAYS"),
+        ] {
             let bodies: Vec<String> =
                 jobs.iter().filter(|job| job.queue() == queue).map(Job::to_text).collect();
             for some in groups(&bodies, MAX_MESSAGES, MAX_BATCH_BYTES, |body| body.len() + METADATA) {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AccountId, SendId},
+    id::{AccountId, RelayId, SendId},
     time::UnixMillis,
 };
 
@@ -19,6 +19,8 @@ pub enum Queue {
     Sends,
     /// What is owed to the shop: `OUTBOX`.
     Outbox,
+    /// Deliveries that further tools take from us: `RELAYS`.
+    Relays,
 }
 
 /// Something to be done later.
@@ -67,6 +69,13 @@ pub enum Job {
         /// The row's id.
         id: String,
     },
+    /// Send on what lies after a relay's cursor.
+    Relay {
+        /// The account.
+        account: AccountId,
+        /// The relay.
+        relay: RelayId,
+    },
 }
 
 /// What becomes of a job.
@@ -104,6 +113,7 @@ impl Job {
             Self::Webhook { .. } | Self::Delivery { .. } => Queue::Webhooks,
             Self::Expand { .. } | Self::Deliver { .. } => Queue::Sends,
             Self::Outbox { .. } => Queue::Outbox,
+            Self::Relay { .. } => Queue::Relays,
         }
     }
 
@@ -115,7 +125,8 @@ impl Job {
             | Self::Delivery { account, .. }
             | Self::Expand { account, .. }
             | Self::Deliver { account, .. }
-            | Self::Outbox { account, .. } => account,
+            | Self::Outbox { account, .. }
+            | Self::Relay { account, .. } => account,
         }
     }
 

@@ -19,6 +19,7 @@ pub mod link_nonce;
 pub mod outbox;
 pub mod person;
 pub mod pushed;
+pub mod relay;
 pub mod session;
 pub(crate) mod shown;
 mod statement;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     id::{
         AccountId, AttemptId, AutoLoginLinkId, BotUserId, ClientId, ImportId, LineUserId, MalformedId,
-        MemberId, SendId, SessionId, Subject,
+        MemberId, RelayId, SendId, SessionId, Subject,
     },
     secret::Digest,
     time::UnixMillis,
@@ -129,6 +129,7 @@ bindable!(
     ImportId,
     LineUserId,
     MemberId,
+    RelayId,
     SendId,
     SessionId,
     Subject

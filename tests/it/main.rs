@@ -27,6 +27,7 @@ mod par;
 mod prove;
 mod prove_browsers;
 mod provider;
+mod relay;
 mod report;
 mod send;
 mod support;

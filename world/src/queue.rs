@@ -42,6 +42,7 @@ pub(crate) enum Line {
     Webhooks,
     Sends,
     Outbox,
+    Relays,
     Dead,
 }
 
@@ -51,6 +52,7 @@ impl From<store::Queue> for Line {
             store::Queue::Webhooks => Self::Webhooks,
             store::Queue::Sends => Self::Sends,
             store::Queue::Outbox => Self::Outbox,
+            store::Queue::Relays => Self::Relays,
         }
     }
 }
@@ -59,7 +61,7 @@ impl Line {
     /// `retry_delay` of `wrangler.toml`, in milliseconds.
     pub(crate) fn retry_delay(self) -> i64 {
         match self {
-            Self::Webhooks | Self::Sends | Self::Outbox => 5 * SECOND,
+            Self::Webhooks | Self::Sends | Self::Outbox | Self::Relays => 5 * SECOND,
             Self::Dead => HOUR,
         }
     }
@@ -69,6 +71,7 @@ impl Line {
         match self {
             Self::Webhooks => (100, 100),
             Self::Sends | Self::Outbox => (6, 100),
+            Self::Relays => (1, 100),
             Self::Dead => (50, 100),
         }
     }
