@@ -74,12 +74,18 @@ impl World {
     /// Lets this much time pass, with a cron tick each minute and every message delivered when it is due, while other
     /// consumers may still be at work.
     pub fn settle(&self, millis: i64) {
+        self.settle_beside(millis, async {});
+    }
+
+    /// The same beside something that goes on meanwhile.
+    pub fn settle_beside(&self, millis: i64, beside: impl Future<Output = ()>) {
         let until = self.now() + millis;
         let consumers = self.queues.borrow().consumers();
         let mut invoked: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = vec![Box::pin(self.tick_until(until))];
         for _ in 0..consumers {
             invoked.push(Box::pin(self.consume_until(until)));
         }
+        invoked.push(Box::pin(beside));
         self.together(invoked);
         self.clock.move_to(until);
     }

@@ -1,0 +1,121 @@
+//! A target in trouble delays nobody else, and gets everything once it recovers.
+
+use super::*;
+
+/// Deliveries of one run.
+const NUMBER: usize = 80;
+
+/// So many consumers that a target which hangs keeps one busy and the others free, as Queues start more.
+const MANY: Disturbance = Disturbance { shuffle: true, consumers: 4, ..Disturbance::NONE };
+
+/// When the deliveries of a seed are applied, within a minute, in milliseconds.
+fn schedule(seed: u64) -> Vec<i64> {
+    let at = |number: u64| i64::try_from((seed * 7_919 + number * number * 104_729) % 60_000).unwrap();
+    let mut times: Vec<i64> = (0..NUMBER as u64).map(at).collect();
+    times.sort_unstable();
+    times
+}
+
+/// When each delivery arrived at a tool, while the other one does this with every call for a minute.
+fn arrivals(seed: u64, trouble: Option<ShopOutcome>) -> Vec<(usize, i64)> {
+    let stage = Stage::new(seed);
+    let world = &stage.world;
+    world.disturb_queues(MANY);
+    relay_to(&stage, ONE, &json!({}));
+    if let Some(trouble) = trouble {
+        relay_to(&stage, TWO, &json!({}));
+        world.answer_shop_calls_at(TWO, trouble);
+    }
+    let began = world.now();
+    world.settle_beside(MINUTE, async {
+        for (number, at) in schedule(seed).into_iter().enumerate() {
+            world.sleep_until(began + at).await;
+            write(&stage, [number]).await.unwrap();
+        }
+    });
+    if trouble.is_some() {
+        assert_eq!(taken(&stage, TWO), Vec::<usize>::new());
+        recovers(&stage, TWO);
+        world.settle(3 * MINUTE);
+        let numbers = taken(&stage, TWO);
+        assert_eq!(numbers, (0..NUMBER).collect::<Vec<_>>(), "everything, in order, once it recovers");
+    }
+    calls_at(&stage, ONE).iter().map(|call| (number_of(call), call.at - began)).collect()
+}
+
+#[test]
+fn prove_relays_to_a_target_that_fails_hangs_or_is_slow_delay_nobody_else() {
+    let error = ShopOutcome::Status(StatusCode::INTERNAL_SERVER_ERROR);
+    let troubles = [error, ShopOutcome::Silence, ShopOutcome::Late(StatusCode::OK, 60_000)];
+    for_each_seed("a target in trouble", |seed| {
+        let alone = arrivals(seed, None);
+        let at_once: Vec<(usize, i64)> = schedule(seed).into_iter().enumerate().collect();
+        assert_eq!(alone, at_once, "seed {seed}");
+        for trouble in troubles {
+            assert_eq!(arrivals(seed, Some(trouble)), alone, "seed {seed}: {trouble:?}");
+        }
+        vec![("deliveries", (troubles.len() * NUMBER) as u64), ("delayed at the other target", 0)]
+    });
+}
+
+#[test]
+fn prove_relays_send_everything_in_order_through_faults_and_troubled_targets() {
+    for_each_seed("relays", |seed| {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        relay_to(&stage, ONE, &json!({}));
+        relay_to(&stage, TWO, &json!({}));
+        let storm = Disturbance { duplicates: 0.2, late: 5_000, shuffle: true, consumers: 4 };
+        world.disturb_queues(storm);
+        let troubles = [
+            ShopOutcome::Status(StatusCode::INTERNAL_SERVER_ERROR),
+            ShopOutcome::Silence,
+            ShopOutcome::Late(StatusCode::OK, 60_000),
+            ShopOutcome::Late(StatusCode::OK, 4_000),
+        ];
+        world.fail_by_seed(0.05);
+        let mut number = 0;
+        while number < 120 {
+            let url = [ONE, TWO][world.below(2)];
+            let is_well = world.below(2) == 0;
+            let trouble =
+                if is_well { ShopOutcome::Status(StatusCode::OK) } else { troubles[world.below(4)] };
+            world.answer_shop_calls_at(url, trouble);
+            let some = 1 + world.below(8);
+            // As the consumer: what did not happen is done again, and what happened without an answer not.
+            while stage.count("webhook_deliveries") < (number + some) as u64 {
+                let _ = world.run(write(&stage, number..number + some));
+            }
+            number += some;
+            world.settle(i64::try_from(world.below(20)).unwrap() * SECOND);
+            world.evict_isolate();
+        }
+        world.end_faults();
+        recovers(&stage, ONE);
+        recovers(&stage, TWO);
+        world.settle(25 * MINUTE);
+        assert_eq!(world.queued(), Vec::<String>::new(), "seed {seed}");
+        assert_eq!(stage.count("relays WHERE due_at IS NULL AND lease IS NULL"), 2, "seed {seed}");
+        assert_eq!(stage.count("relay_dead_letters"), 0, "seed {seed}");
+        // Whatever a tool answered: it may have taken what it answered too late.
+        for url in [ONE, TWO] {
+            let numbers: Vec<usize> = calls_at(&stage, url).iter().map(number_of).collect();
+            repeats(&numbers, 0..number);
+        }
+        let is_taken = |call: &&ShopCall| match call.outcome {
+            ShopOutcome::Status(status) => status.is_success(),
+            ShopOutcome::Late(_, millis) => millis < 10_000,
+            ShopOutcome::Silence => false,
+        };
+        let calls = world.shop_calls();
+        let repeated = calls.iter().filter(is_taken).count() as u64 - 2 * number as u64;
+        assert!(repeated <= world.faults_struck(), "seed {seed}: {repeated}");
+        vec![
+            ("deliveries to two tools", 2 * number as u64),
+            ("faults", world.faults_struck()),
+            ("repeated", repeated),
+            ("skipped", 0),
+            ("out of order", 0),
+        ]
+    });
+}
