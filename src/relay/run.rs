@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     send::{Attempt, send},
-    statements::{Delivery, Head, Holder, Letter, Verdict, closed, remove},
+    statements::{Delivery, Head, Holder, Letter, Moved, Verdict, closed, remove},
 };
 use crate::{
     config::{self, Account},
@@ -23,11 +23,11 @@ use crate::{
     time::{DAY, MINUTE, SECOND, UnixMillis},
 };
 
-/// Deliveries of one run, so that an invocation stays small.
-const MAX_DELIVERIES: usize = 25;
+/// Deliveries of one run: with everything around them fewer than the 50 statements of an invocation on the Free plan.
+const MAX_DELIVERIES: usize = 14;
 
 /// Dead letters of one run: beside the sequence, and not before it.
-const MAX_LETTERS: usize = 5;
+const MAX_LETTERS: usize = 3;
 
 /// How long after it began a run still begins an attempt, in milliseconds.
 const WORK: i64 = 15 * SECOND;
@@ -104,14 +104,15 @@ async fn go<P: Platform>(cx: Context<'_, P>, due: &Due) -> Result<Disposition, P
     let run = Run { cx, account, holder, began: cx.platform.now() };
     let claim = holder.claim(run.began, run.began + LEASE);
     let read = [claim, holder.held(), holder.release(run.began), holder.letter(), holder.head()];
-    let [claimed, held, released, letter, head] = run.batch(read).await?;
+    let [claimed, elsewhere, released, letter, head] = run.batch(read).await?;
     if claimed.changes == 0 {
-        return Ok(held.first::<DueAt>()?.map_or(Disposition::Done, |held| run.again_at(held.due_at)));
+        let until = elsewhere.first::<DueAt>()?.map(|held| held.due_at);
+        return Ok(until.map_or(Disposition::Done, |until| run.again_at(until)));
     }
     let next = match letter.first::<Letter>()? {
         // (2)
         Some(letter) => run.replay(letter).await?,
-        None => next(&released, &head)?,
+        None => next(released.changes > 0, &head)?,
     };
     run.send_on(next).await
 }
@@ -131,8 +132,8 @@ async fn open<P: Platform>(cx: Context<'_, P>, due: &Due) -> Result<Option<Rc<Ac
     cx.platform.batch(&Database::default(), statements).await.map(|_| None)
 }
 
-fn next(released: &Outcome, head: &Outcome) -> Result<Next, PlatformError> {
-    if released.changes > 0 {
+fn next(is_released: bool, head: &Outcome) -> Result<Next, PlatformError> {
+    if is_released {
         return Ok(Next::Done);
     }
     Ok(head.first()?.map_or(Next::Later, Next::Head))
@@ -181,12 +182,12 @@ impl<P: Platform> Run<'_, P> {
             letter = following.first()?;
         }
         let [released, head] = self.batch([self.holder.release(self.now()), self.holder.head()]).await?;
-        next(&released, &head)
+        next(released.changes > 0, &head)
     }
 
     /// (3), (4), (5)
     async fn send_on(&self, mut next: Next) -> Result<Disposition, PlatformError> {
-        for _ in 0..MAX_DELIVERIES {
+        for number in 1..=MAX_DELIVERIES {
             let head = match next {
                 Next::Done => return Ok(Disposition::Done),
                 Next::Head(head) if !self.is_over() => head,
@@ -197,20 +198,22 @@ impl<P: Platform> Run<'_, P> {
             }
             // (3)
             let attempt = send(self.cx, &self.account, &head.url, &head.delivery).await;
-            next = match attempt {
-                Attempt::Taken => self.pass(&head, Verdict::Taken, None).await?,
-                Attempt::Empty => self.pass(&head, Verdict::Empty, None).await?,
+            let (verdict, buried) = match attempt {
+                Attempt::Taken => (Verdict::Taken, None),
+                Attempt::Empty => (Verdict::Empty, None),
                 // (4)
                 Attempt::Refused(reason) => {
                     let now = self.now();
-                    if head.failing_since.is_none_or(|since| now - since < LIFETIME) {
-                        self.log("refused", &reason, head.attempts + 1);
+                    let is_dead = head.failing_since.is_some_and(|since| now - since >= LIFETIME);
+                    self.log(if is_dead { "dead" } else { "refused" }, &reason, head.attempts + 1);
+                    if !is_dead {
                         return self.put_off(self.holder.put_off(&reason, now)).await;
                     }
-                    self.log("dead", &reason, head.attempts + 1);
-                    self.pass(&head, Verdict::Dead, Some(self.holder.bury(&head, &reason, now))).await?
+                    (Verdict::Dead, Some(self.holder.bury(&head, &reason, now)))
                 }
             };
+            let is_last = number == MAX_DELIVERIES || self.is_over();
+            next = self.pass(&head, verdict, buried, is_last).await?;
         }
         // (5)
         if !matches!(next, Next::Done) {
@@ -220,24 +223,29 @@ impl<P: Platform> Run<'_, P> {
         Ok(Disposition::Done)
     }
 
-    /// Moves the cursor past a delivery, and reads the next; done where the lease was lost.
+    /// Moves the cursor past a delivery, and reads the next, or hands on; done where the lease was lost.
     async fn pass(
         &self,
         head: &Head,
         verdict: Verdict,
-        before: Option<Statement>,
+        buried: Option<Statement>,
+        is_last: bool,
     ) -> Result<Next, PlatformError> {
         let now = self.now();
         // Places are left out in the ledger too; only where the cursor is old were there deliveries, and are no more.
         let gap = head.seq - head.cursor - 1;
         let lost = if now - head.cursor_at > KEPT { gap } else { 0 };
         let moved = self.holder.moved(head, verdict, lost, now);
-        let read = [moved, self.holder.release(now), self.holder.head()];
-        let statements = before.into_iter().chain(read).collect();
+        let on = if is_last { self.holder.hand_on(now + ON_ITS_WAY) } else { self.holder.head() };
+        let statements = buried.into_iter().chain([moved, on]).collect();
         let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
-        match outcomes.as_slice() {
-            [.., moved, released, head] if moved.changes > 0 => next(released, head),
-            _ => Ok(Next::Done),
+        let [.., moved, on] = outcomes.as_slice() else { return Ok(Next::Done) };
+        match moved.first::<Moved>()? {
+            Some(moved) if !is_last => next(moved.released != 0, on),
+            _ => {
+                self.cx.hand_over(&self.account.id, std::slice::from_ref(on)).await;
+                Ok(Next::Done)
+            }
         }
     }
 

@@ -52,6 +52,13 @@ pub(super) struct Letter {
     pub(super) body: Option<String>,
 }
 
+/// The cursor was moved.
+#[derive(Debug, Deserialize)]
+pub(super) struct Moved {
+    /// Whether there was nothing more to do.
+    pub(super) released: u8,
+}
+
 /// What became of the delivery after the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -117,13 +124,18 @@ impl Holder<'_> {
         )
     }
 
-    /// Moves the cursor to a delivery that is done with; `lost` deliveries before it were gone.
+    /// Moves the cursor to a delivery that is done with; `lost` deliveries before it were gone. Lets the relay go where there is
+    /// nothing to do any more, as [`Holder::release`]. Answers [`Moved`].
     pub(super) fn moved(self, head: &Head, verdict: Verdict, lost: i64, now: UnixMillis) -> Statement {
         self.with(
-            "UPDATE relays SET cursor = ?4, cursor_at = ?5, lost = lost + ?6, delivered = delivered + ?7, \
-               delivered_at = iif(?7, ?8, delivered_at), attempts = 0, failing_since = NULL, \
-               reason = iif(?7, NULL, reason) \
-             WHERE account = ?1 AND id = ?2 AND lease = ?3",
+            "UPDATE relays SET cursor = ?4, cursor_at = iif(e.more, ?5, ?8), lost = lost + ?6, \
+               delivered = delivered + ?7, delivered_at = iif(?7, ?8, delivered_at), \
+               attempts = 0, failing_since = NULL, reason = iif(?7, NULL, reason), \
+               lease = iif(e.more, lease, NULL), due_at = iif(e.more, due_at, NULL) \
+             FROM (SELECT EXISTS (SELECT 1 FROM webhook_deliveries WHERE account = ?1 AND seq > ?4) \
+               OR EXISTS (SELECT 1 FROM relay_dead_letters INDEXED BY relay_dead_letters_again \
+                 WHERE account = ?1 AND relay = ?2 AND again = 1) AS more) AS e \
+             WHERE account = ?1 AND id = ?2 AND lease = ?3 RETURNING lease IS NULL AS released",
         )
         .bind(head.seq)
         .bind(head.received_at)

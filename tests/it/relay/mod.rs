@@ -8,7 +8,7 @@ mod sending;
 use enishi::{
     id::AccountId,
     platform::{Database, Platform as _, PlatformError},
-    store::{Disposition, Statement, relay},
+    store::{Disposition, Queue, Statement, relay},
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use enishi_world::{ACCOUNT, Disturbance, Fault, ShopCall, ShopOutcome, line_simulator::sign};

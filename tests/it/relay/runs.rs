@@ -42,7 +42,7 @@ fn jobs_that_come_twice_late_or_for_nothing_send_nothing_twice() {
     let ends = world.together((0..5).map(|_| work()));
     let again = ends.iter().flatten().filter(|end| !matches!(end[..], [Disposition::Done])).count();
     assert_eq!(again, 4, "whoever finds it claimed comes back");
-    assert_eq!(calls_at(&stage, ONE).len(), 25, "a run ends in time");
+    assert_eq!(calls_at(&stage, ONE).len(), 14, "a run ends in time");
     world.settle(MINUTE);
     let numbers: Vec<usize> = calls_at(&stage, ONE).iter().map(number_of).collect();
     assert_eq!(numbers, (1..41).collect::<Vec<_>>());
@@ -145,8 +145,8 @@ fn a_relay_that_is_at_work_waits_or_is_paused_costs_no_job_and_an_account_withou
     world.reset_calls();
     world.run_queues();
     assert_eq!(taken(&stage, ONE), (2..23).collect::<Vec<_>>());
-    // The claim, and a batch for each delivery that moves the cursor and reads the next.
-    assert_eq!((world.calls().batches, world.calls().fetches), (22, 21));
+    // For each of two runs the claim, and for each delivery one that moves the cursor and reads the next.
+    assert_eq!((world.calls().batches, world.calls().fetches), (2 + 21, 21));
 }
 
 #[test]
@@ -173,4 +173,43 @@ fn an_account_that_does_not_open_keeps_no_other_relay_from_its_turn_and_one_that
     world.settle(HOUR);
     assert_eq!(stage.count("relays"), 1);
     assert_eq!(shown(&stage, &id)["delivered"], 1);
+}
+
+#[test]
+fn a_run_stays_within_the_statements_of_the_free_plan_and_ends_after_a_slow_quarter_of_a_minute() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let id = relay_to(&stage, ONE, &json!({}));
+    apply(&stage, 1..11);
+    world.run_queues();
+    let account = stage.account_id();
+    world.execute(&format!(
+        "INSERT INTO relay_dead_letters (account, relay, seq, reason, at) \
+         SELECT account, '{id}', seq, 'http_500', 1 FROM webhook_deliveries WHERE account = '{account}'"
+    ));
+    apply(&stage, 11..41);
+    assert_eq!(
+        api(&stage, Method::POST, &format!("/{id}/dead-letters/replay"), Some(&json!({}))).1["replayed"],
+        10
+    );
+    let (mut runs, mut most) = (0, 0);
+    world.evict_isolate();
+    while !world.queued().is_empty() {
+        world.reset_calls();
+        world.deliver_batch(Queue::Relays);
+        (runs, most) = (runs + 1, most.max(world.calls().statements));
+        world.evict_isolate();
+        assert!(runs < 50);
+    }
+    assert!((45..=50).contains(&most), "{most}");
+    assert_eq!(calls_at(&stage, ONE).len(), 10 + 10 + 30);
+
+    apply(&stage, 41..51);
+    world.answer_shop_calls_at(ONE, ShopOutcome::Late(StatusCode::OK, 9_000));
+    let began = world.now();
+    world.deliver_batch(Queue::Relays);
+    assert_eq!((calls_at(&stage, ONE).len(), world.now() - began), (52, 18_000));
+    world.settle(3 * MINUTE);
+    let numbers: Vec<usize> = calls_at(&stage, ONE).iter().skip(50).map(number_of).collect();
+    assert_eq!(numbers, (41..51).collect::<Vec<_>>(), "nothing twice");
 }
