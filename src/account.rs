@@ -245,6 +245,7 @@ fn configuration<P: Platform>(
         api_keys,
         signing_keys: before.map(|before| before.signing_keys.clone()).unwrap_or_default(),
         webhook_endpoint: before.and_then(|before| before.webhook_endpoint.clone()),
+        repliers: before.map(|before| before.repliers.clone()).unwrap_or_default(),
     };
     (stored, drawn)
 }

@@ -1,6 +1,9 @@
 //! An account's channels at LINE: how the Login channel proves itself and what its ID tokens must be signed with, and the
 //! access tokens of both channels, stateless ones, remembered by the isolate for most of their life.
 
+use http::StatusCode;
+use serde_json::Value;
+
 use crate::{
     config::{Account, Credential},
     line::{
@@ -13,7 +16,7 @@ use crate::{
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
     time::{MINUTE, SECOND},
-    web::Call,
+    web::{ApiError, Call},
 };
 
 /// How long before its end a token is no longer used, in milliseconds.
@@ -25,6 +28,32 @@ pub async fn token<P: Platform>(cx: Context<'_, P>, account: &Account) -> Result
     match cx.memory.channel_token(id, cx.platform.now()) {
         Some(token) => Ok(token),
         None => issued(cx, id, messaging::channel_token(&cx.settings.line, &account.messaging)).await,
+    }
+}
+
+/// Whether LINE would take these messages by `multicast` or `reply`; else a 400 in LINE's words.
+pub(crate) async fn check_messages<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    by: &str,
+    messages: &Value,
+) -> Result<(), ApiError> {
+    let count = messages.as_array().map_or(0, Vec::len);
+    if !(1..=messaging::MAX_MESSAGES).contains(&count) {
+        return Err(ApiError::invalid_request("messages is an array of 1 to 5 LINE message objects"));
+    }
+    let token = token(cx, account).await?;
+    let answer = cx.platform.fetch(messaging::validate(&cx.settings.line, &token, by, messages)).await?;
+    match answer.status {
+        status if status.is_success() => Ok(()),
+        StatusCode::BAD_REQUEST => {
+            let words = messaging::words(&answer);
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_messages", format!("LINE says: {words}")))
+        }
+        status => {
+            cx.memory.forget_channel_token(&account.messaging.channel_id);
+            Err(PlatformError::NoAnswer(format!("LINE's validation answered {}", status.as_u16())).into())
+        }
     }
 }
 

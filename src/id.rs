@@ -134,6 +134,12 @@ impl SendId {
     }
 }
 
+/// The UUID under which LINE takes one thing once, however often it is asked: of the account, and what it is called there.
+#[must_use]
+pub fn retry_key(account: &AccountId, name: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{account} {name}").as_bytes()).to_string()
+}
+
 /// 192 of the random bits as 32 characters of base64url.
 #[must_use]
 pub fn short(random: [u8; 32]) -> String {

@@ -7,7 +7,7 @@
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only
 //! app        the hall: picks a room for each request, job and tick
 //! rooms      login  provider  go  webhook  link  friend  member  segment  send  outbound
-//!            relay  import  export  account  client  signing_keys  webhook_endpoint  report
+//!            relay  replier  import  export  account  client  signing_keys  webhook_endpoint  report
 //! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
 //! languages  line  oauth  rule  web
@@ -49,6 +49,7 @@ mod outbound;
 pub mod platform;
 mod provider;
 mod relay;
+mod replier;
 mod report;
 pub mod rule;
 pub mod secret;

@@ -17,7 +17,7 @@ use crate::{
     export, friend, go, import, link, login, member,
     platform::{Context, Database, Platform, PlatformError},
     provider::{self, Step},
-    relay, report, segment, send, signing_keys,
+    relay, replier, report, segment, send, signing_keys,
     store::Statement,
     web::{
         ApiError, Reply, Request,
@@ -164,6 +164,9 @@ async fn api<P: Platform>(
         (Endpoint::OutboundWebhook, _) => webhook_endpoint::show(account),
         (Endpoint::DeadLetters, _) => webhook_endpoint::dead_letters(cx, account, request).await,
         (Endpoint::Replay, _) => webhook_endpoint::replay(cx, account, request).await,
+        (Endpoint::Repliers, _) => Ok(replier::list(account)),
+        (Endpoint::Replier, &Method::PUT) => replier::put(cx, account, request, &route.id).await,
+        (Endpoint::Replier, _) => replier::delete(cx, account, &route.id).await,
         (Endpoint::Relays, &Method::POST) => relay::post(cx, account, request).await,
         (Endpoint::Relays, _) => relay::list(cx, account).await,
         (Endpoint::Relay, &Method::PATCH) => relay::patch(cx, account, request, &route.id).await,

@@ -8,6 +8,7 @@ mod draft;
 mod friend_add;
 mod memory;
 mod registration;
+mod replier;
 pub mod signing_key;
 mod stored;
 mod uri;
@@ -21,6 +22,7 @@ pub use draft::Draft;
 pub use friend_add::{FriendAdd, FriendMode};
 pub use memory::Memory;
 pub use registration::{Registered, Registration, is_strong};
+pub use replier::{REPLYABLE, Replier, Repliers, Reply};
 use serde::Deserialize;
 pub use signing_key::{SigningKey, StoredSigningKey};
 pub use stored::{StoredAccount, StoredCredential, StoredLogin, StoredMessaging, StoredWebhookEndpoint};
@@ -65,6 +67,8 @@ pub struct Account {
     pub signing_keys: Vec<SigningKey>,
     /// Where the shop takes our webhooks.
     pub webhook_endpoint: Option<WebhookEndpoint>,
+    /// Who answers LINE's events.
+    pub repliers: Repliers,
 }
 
 impl Account {
@@ -106,6 +110,15 @@ impl Account {
     pub fn backchannel_clients(&self) -> Vec<&str> {
         let told = self.clients.iter().filter(|client| client.backchannel_logout_uri.is_some());
         told.map(|client| client.id.as_str()).collect()
+    }
+
+    /// What we answer to events of this type, if we do.
+    #[must_use]
+    pub fn reply_to(&self, event: &str) -> Option<&Reply> {
+        match self.repliers.get(event)? {
+            Replier::Enishi(reply) => Some(reply),
+            Replier::Relay { .. } => None,
+        }
     }
 
     /// Whether the shop takes our events.

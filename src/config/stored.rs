@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Client, Credential, FriendAdd, LoginChannel, MessagingChannel, SigningKey, StoredSigningKey,
-    WebhookEndpoint,
+    Account, Client, Credential, FriendAdd, LoginChannel, MessagingChannel, Repliers, SigningKey,
+    StoredSigningKey, WebhookEndpoint,
 };
 use crate::{
     id::{AccountId, BotUserId},
@@ -37,6 +37,9 @@ pub struct StoredAccount {
     /// The shop's endpoint for our webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_endpoint: Option<StoredWebhookEndpoint>,
+    /// Who answers LINE's events.
+    #[serde(default, skip_serializing_if = "Repliers::is_empty")]
+    pub repliers: Repliers,
 }
 
 /// The stored form of a Login channel.
@@ -127,6 +130,7 @@ impl StoredAccount {
             friend_add: self.friend_add,
             clients: self.clients,
             api_keys: self.api_keys,
+            repliers: self.repliers,
         })
     }
 }

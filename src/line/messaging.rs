@@ -65,12 +65,34 @@ pub struct LinkToken {
     pub link_token: String,
 }
 
-/// Asks LINE whether it would take these messages; sends nothing, costs nothing.
+/// Asks LINE whether it would take these messages by `multicast` or `reply`; sends nothing, costs nothing.
 #[must_use]
-pub fn validate(bases: &LineBases, token: &SecretText, messages: &Value) -> Call {
+pub fn validate(bases: &LineBases, token: &SecretText, by: &str, messages: &Value) -> Call {
     let body = serde_json::json!({ "messages": messages }).to_string();
-    Call::json(format!("{}/v2/bot/message/validate/multicast", bases.api), body.into_bytes())
+    Call::json(format!("{}/v2/bot/message/validate/{by}", bases.api), body.into_bytes())
         .bearer(token.expose())
+}
+
+/// Answers an event: free of charge, once for each token, and within a minute of its delivery.
+#[must_use]
+pub fn reply(bases: &LineBases, token: &SecretText, reply_token: &str, messages: &Value) -> Call {
+    let body = serde_json::json!({ "replyToken": reply_token, "messages": messages }).to_string();
+    Call::json(format!("{}/v2/bot/message/reply", bases.api), body.into_bytes()).bearer(token.expose())
+}
+
+/// Sends messages to one user.
+#[must_use]
+pub fn push(
+    bases: &LineBases,
+    token: &SecretText,
+    to: &LineUserId,
+    messages: &Value,
+    retry_key: &str,
+) -> Call {
+    let body = serde_json::json!({ "to": to, "messages": messages }).to_string();
+    Call::json(format!("{}/v2/bot/message/push", bases.api), body.into_bytes())
+        .bearer(token.expose())
+        .with(RETRY_KEY, retry_key)
 }
 
 /// Sends messages to at most [`MAX_RECIPIENTS`] users. The body is built from stored text alone, so that each repeat

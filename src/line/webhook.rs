@@ -75,7 +75,10 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The user added or unblocked the Official Account.
-    Follow,
+    Follow {
+        /// Whether LINE says that a block ended; it may be wrong.
+        unblocked: bool,
+    },
     /// The user blocked it.
     Unfollow,
     /// The user wrote, or somebody in a group did.
@@ -151,6 +154,8 @@ struct Raw<'a> {
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
+    follow: Option<&'a RawValue>,
+    #[serde(borrow)]
     unsend: Option<&'a RawValue>,
     #[serde(borrow)]
     link: Option<&'a RawValue>,
@@ -174,6 +179,12 @@ struct Message {
     #[serde(rename = "type")]
     kind: String,
     text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Follow {
+    is_unblocked: bool,
 }
 
 #[derive(Deserialize)]
@@ -221,7 +232,9 @@ impl Event {
 impl Kind {
     fn of(raw: &Raw<'_>) -> Option<Self> {
         Some(match raw.kind.as_str() {
-            "follow" => Self::Follow,
+            "follow" => Self::Follow {
+                unblocked: part::<Follow>(raw.follow).is_some_and(|follow| follow.is_unblocked),
+            },
             "unfollow" => Self::Unfollow,
             "message" => {
                 part(raw.message).map(|Message { id, kind, text }| Self::Message { id, kind, text })?

@@ -1,5 +1,5 @@
 //! What is told to others: events to the shop by Standard Webhooks (`event.rs`), ended sessions to clients by OpenID Connect
-//! Back-Channel Logout (`logout.rs`), ended links to LINE (`deauthorize.rs`). A row of the outbox is tried until it is taken,
+//! Back-Channel Logout (`logout.rs`), ended links to LINE (`deauthorize.rs`), answers to those who wrote or followed (`reply.rs`). A row of the outbox is tried until it is taken,
 //! with growing delays, or until it makes no sense any more. Redirects are not followed.
 //!
 //! Not here: what comes to be owed (`store::outbox`).
@@ -7,6 +7,7 @@
 mod deauthorize;
 mod event;
 mod logout;
+mod reply;
 
 use std::rc::Rc;
 
@@ -138,6 +139,7 @@ async fn attempt<P: Platform>(
         Kind::Webhook | Kind::Event => event::tell(cx, account, owed, row).await,
         Kind::Logout => logout::tell(cx, account, owed, row).await,
         Kind::Deauthorize => deauthorize::tell(cx, account, owed, row).await,
+        Kind::Reply => reply::tell(cx, account, owed, row).await,
     }
 }
 

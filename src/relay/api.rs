@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::statements::remove;
 use crate::{
-    config::{Account, is_acceptable_target, origin_of},
+    config::{Account, Replier, is_acceptable_target, origin_of},
     id::{AccountId, RelayId},
     platform::{Context, Outcome, Platform},
     store::{
@@ -147,6 +147,13 @@ pub async fn patch<P: Platform>(
 /// `DELETE /v1/webhooks/relays/{id}`, with its dead letters.
 pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
     let id = parsed(id)?;
+    let answers =
+        account.repliers.iter().find(|(_, replier)| **replier == Replier::Relay { relay: id.clone() });
+    if let Some((event, _)) = answers {
+        let description =
+            format!("this relay answers {event}; say first who does instead, or that nobody does");
+        return Err(ApiError::conflict("relay_is_replier", description));
+    }
     let [letters, relay] = remove(&account.id, &id);
     let statements = vec![letters, relay, audit(cx, account, "relay.delete", json!({ "relay": id }))];
     let outcomes = cx.platform.batch(&account.database, statements).await?;

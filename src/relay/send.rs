@@ -49,8 +49,9 @@ fn is_empty(delivery: &Delivery) -> bool {
     struct Left {
         events: Vec<IgnoredAny>,
     }
-    delivery.altered != 0
-        && serde_json::from_str::<Left>(&delivery.body).map_or(true, |left| left.events.is_empty())
+    delivery.body.is_empty()
+        || delivery.altered != 0
+            && serde_json::from_str::<Left>(&delivery.body).map_or(true, |left| left.events.is_empty())
 }
 
 /// As LINE calls: the body byte by byte under LINE's signature, but signed anew where it is not LINE's body any more.

@@ -9,7 +9,6 @@ use crate::{
     channel,
     config::Account,
     id::SendId,
-    line::messaging::{self, MAX_MESSAGES},
     platform::{Context, Outcome, Platform, PlatformError},
     rule::Rule,
     secret::Digest,
@@ -45,7 +44,7 @@ pub async fn create<P: Platform>(
     let key = idempotency_key(request)?;
     let Create { rule, messages } = request.json()?;
     let rule = Rule::parse(rule)?;
-    check_messages(cx, account, &messages).await?;
+    channel::check_messages(cx, account, "multicast", &messages).await?;
     // (2)
     let id = SendId::from_random(cx.platform.random());
     let digest = Digest::of(request.bytes());
@@ -94,29 +93,5 @@ fn idempotency_key(request: &Request) -> Result<Option<&str>, ApiError> {
     match sent.to_str() {
         Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key)),
         _ => Err(ApiError::invalid_request("Idempotency-Key has 1 to 255 ASCII characters")),
-    }
-}
-
-async fn check_messages<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    messages: &Value,
-) -> Result<(), ApiError> {
-    let count = messages.as_array().map_or(0, Vec::len);
-    if !(1..=MAX_MESSAGES).contains(&count) {
-        return Err(ApiError::invalid_request("messages is an array of 1 to 5 LINE message objects"));
-    }
-    let token = channel::token(cx, account).await?;
-    let answer = cx.platform.fetch(messaging::validate(&cx.settings.line, &token, messages)).await?;
-    match answer.status {
-        status if status.is_success() => Ok(()),
-        StatusCode::BAD_REQUEST => {
-            let words = messaging::words(&answer);
-            Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_messages", format!("LINE says: {words}")))
-        }
-        status => {
-            cx.memory.forget_channel_token(&account.messaging.channel_id);
-            Err(PlatformError::NoAnswer(format!("LINE's validation answered {}", status.as_u16())).into())
-        }
     }
 }

@@ -58,6 +58,14 @@ pub fn show(account: &AccountId, column: &'static str, value: Value) -> Statemen
     .bind(value)
 }
 
+/// Reads LINE's id of a user of the account who is a friend, by our row.
+#[must_use]
+pub fn friend_of_id(account: &AccountId, id: i64) -> Statement {
+    Statement::new("SELECT line_user_id FROM line_users WHERE id = ?2 AND account = ?1 AND friend = 1")
+        .bind(account)
+        .bind(id)
+}
+
 /// What LINE's ID token showed of a customer.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {

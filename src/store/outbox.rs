@@ -1,16 +1,17 @@
 //! What is owed to others: a row in the batch of its reason, a job after it, and cron for what was lost in between.
 //! `event`: for the shop, of ids alone; `webhook`: one for the shop that is sealed, because it says more of a person;
-//! `logout`: for a client, which session ended; `deauthorize`: for LINE, whose link ended.
+//! `logout`: for a client, which session ended; `deauthorize`: for LINE, whose link ended; `reply`: for a LINE user, who wrote or
+//! followed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Job, Statement};
 use crate::{
-    id::{AccountId, ClientId, SessionId, Subject},
+    id::{AccountId, ClientId, LineUserId, SessionId, Subject},
     platform::Outcome,
     secret::{Keys, Purpose},
-    time::{DAY, MINUTE, UnixMillis},
+    time::{DAY, HOUR, MINUTE, SECOND, UnixMillis},
 };
 
 /// How long a notice of a logout is tried, in milliseconds.
@@ -24,6 +25,12 @@ pub const DEAUTHORIZE: &str = "deauthorize.";
 
 /// How long LINE is tried, in milliseconds.
 pub const DEAUTHORIZE_LIFETIME: i64 = 3 * DAY;
+
+/// How long an answer is tried by reply, in milliseconds: LINE's tokens live a minute.
+pub const REPLY_LIFETIME: i64 = 50 * SECOND;
+
+/// How long one is tried that may be pushed, in milliseconds.
+pub const PUSH_LIFETIME: i64 = HOUR;
 
 /// How long one attempt holds a row, in milliseconds: longer than its call may take.
 const LEASE: i64 = MINUTE;
@@ -43,6 +50,8 @@ pub enum Kind {
     Logout,
     /// LINE's tokens of a user whose link ended, sealed.
     Deauthorize,
+    /// The answer to an event of LINE's.
+    Reply,
 }
 
 /// The body of a notice.
@@ -147,6 +156,52 @@ impl Events<'_> {
         let statement = statement.bind(now).bind(now + EVENT_LIFETIME);
         if self.at.is_none() { statement.bind(now.rfc3339()) } else { statement }
     }
+}
+
+/// An event that is to be answered.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answerable<'a> {
+    /// `webhookEventId`.
+    pub event_id: &'a str,
+    /// The token of its claim, without which it is not answered.
+    pub claim: &'a str,
+    /// Whom.
+    pub line_user_id: &'a LineUserId,
+    /// When its delivery was acknowledged: its reply token lives from then on.
+    pub received_at: UnixMillis,
+    /// Until when an answer makes sense.
+    pub expires_at: UnixMillis,
+    /// The type of the event.
+    pub event: &'static str,
+    /// LINE's reply token.
+    pub token: &'a str,
+}
+
+/// Owes answers to events that were claimed, each once.
+#[must_use]
+pub fn replies(account: &AccountId, events: &[Answerable<'_>]) -> Statement {
+    Statement::new(
+        "INSERT INTO outbox (account, id, kind, body, line_user, created_at, due_at, expires_at) \
+         SELECT ?1, 'reply.' || (e.value ->> 'event_id'), 'reply', \
+           json_object('event', e.value ->> 'event', 'token', e.value ->> 'token'), u.id, \
+           e.value ->> 'received_at', e.value ->> 'received_at', e.value ->> 'expires_at' \
+         FROM json_each(?2) e \
+         CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = e.value ->> 'line_user_id' \
+         WHERE EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
+           AND w.webhook_event_id = e.value ->> 'event_id' AND w.claimed_by = e.value ->> 'claim') \
+         ON CONFLICT (account, id) DO NOTHING RETURNING id AS outbox_id",
+    )
+    .bind(account)
+    .bind_json(events)
+}
+
+/// Says something else from now on.
+#[must_use]
+pub fn rewrite(account: &AccountId, id: &str, body: &str) -> Statement {
+    Statement::new("UPDATE outbox SET body = ?3 WHERE account = ?1 AND id = ?2")
+        .bind(account)
+        .bind(id)
+        .bind(body)
 }
 
 /// The SQL that owes notices for the grants `g` of LINE users `u` that `live` selects: one for each session and client.

@@ -46,6 +46,12 @@ pub fn call(account: &AccountId, relay: &RelayId, now: UnixMillis) -> Statement 
     .bind(now + ON_ITS_WAY)
 }
 
+/// Asks for a relay, as `id`.
+#[must_use]
+pub fn known(account: &AccountId, relay: &RelayId) -> Statement {
+    Statement::new("SELECT id FROM relays WHERE account = ?1 AND id = ?2").bind(account).bind(relay)
+}
+
 /// The jobs of the relays that a batch woke.
 #[must_use]
 pub fn woken(account: &AccountId, outcomes: &[Outcome]) -> Vec<Job> {

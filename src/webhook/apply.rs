@@ -19,6 +19,7 @@ use crate::{
     store::{
         Disposition, Job, Statement,
         delivery::{self, Place},
+        relay,
         tombstone::Tombs,
         webhook_count,
     },
@@ -160,8 +161,8 @@ async fn apply_events<P: Platform>(
     }
 }
 
-/// (1) The events are claimed and (2) counted, (3) their deliveries kept; (4) what the claims guard happens; (5) what came to be
-/// owed is handed over. Answers where each delivery lies that was kept.
+/// (1) The events are claimed and (2) counted, (3) their deliveries kept; (4) what the claims guard happens, and relays wake; (5)
+/// what came to be owed is handed over. Answers where each delivery lies that was kept.
 async fn apply_batch<P: Platform>(
     cx: Context<'_, P>,
     (account, tombs): (&Account, &Tombs<'_>),
@@ -181,8 +182,9 @@ async fn apply_batch<P: Platform>(
         statements.push(delivery::keep(&account.id, &kept, now));
     }
     // (4)
-    let of = Of { account: &account.id, takes_events: account.takes_events(), kept: kept.len() };
+    let of = Of { account, kept: kept.len() };
     statements.extend(effect::statements(&of, &events, now));
+    statements.push(relay::wake(&account.id, now));
     let outcomes = cx.platform.batch(&account.database, statements).await.map_err(Some)?;
     // (5)
     cx.hand_over(&account.id, &outcomes).await;

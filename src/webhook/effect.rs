@@ -8,6 +8,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
+    config::{Account, Reply},
     id::{AccountId, LineUserId, Subject},
     line::webhook::{Event, Kind},
     secret::Digest,
@@ -17,6 +18,7 @@ use crate::{
         claim::{self, Claim},
         line_user::{self, Evidence, Seen},
         link_nonce::{self, Answer},
+        outbox::{self, Answerable},
         tombstone::Tombs,
     },
     time::UnixMillis,
@@ -67,7 +69,7 @@ enum Effect<'a> {
 /// The table.
 fn effect(kind: &Kind) -> Effect<'_> {
     match kind {
-        Kind::Follow => Effect::Friendship(true),
+        Kind::Follow { .. } => Effect::Friendship(true),
         Kind::Unfollow => Effect::Friendship(false),
         Kind::Message { id, kind, text } => Effect::Message { id, kind, text: text.as_deref() },
         Kind::MessageEdited { id } => Effect::Edited { id },
@@ -91,11 +93,20 @@ fn effect(kind: &Kind) -> Effect<'_> {
     }
 }
 
+/// What we answer, if we do, and under which type the rule stands.
+fn answer<'a>(account: &'a Account, kind: &Kind) -> Option<(&'static str, &'a Reply)> {
+    match kind {
+        Kind::Follow { unblocked } => {
+            let rule = account.reply_to("follow").filter(|rule| rule.when_unblocked || !unblocked)?;
+            Some(("follow", rule))
+        }
+        _ => None,
+    }
+}
+
 /// Of which account the events are.
 pub(super) struct Of<'a> {
-    pub(super) account: &'a AccountId,
-    /// Whether its shop takes events.
-    pub(super) takes_events: bool,
+    pub(super) account: &'a Account,
     /// How many deliveries are kept in this batch.
     pub(super) kept: usize,
 }
@@ -108,6 +119,7 @@ struct Effects<'a> {
     messages: Vec<Message<'a>>,
     unsends: Vec<Message<'a>>,
     links: Vec<Answer<'a>>,
+    answers: Vec<Answerable<'a>>,
 }
 
 /// The claims of these events, as the first statement of their batch. What somebody did before they were erased is not claimed,
@@ -128,28 +140,31 @@ pub(super) fn others(account: &AccountId, events: &[Claimed<'_>], tombs: &Tombs<
 /// The statements of these events, behind their claims and the deliveries that were kept.
 #[must_use]
 pub(super) fn statements(of: &Of<'_>, events: &[Claimed<'_>], now: UnixMillis) -> Vec<Statement> {
-    let account = of.account;
-    let Effects { seen, friendships, messages, unsends, links } = effects(events);
+    let (account, takes_events) = (&of.account.id, of.account.takes_events());
+    let Effects { seen, friendships, messages, unsends, links, answers } = effects(of.account, events);
     let mut statements = Vec::new();
     if !seen.is_empty() {
         statements.push(line_user::seen(account, &seen, now));
     }
     for round in in_rounds(friendships) {
         for friend in [true, false] {
-            if of.takes_events && round.iter().any(|evidence| evidence.friend == friend) {
+            if takes_events && round.iter().any(|evidence| evidence.friend == friend) {
                 statements.push(line_user::friendship_events(account, friend, &round, now));
             }
         }
         statements.push(line_user::friendships(account, &round));
     }
     if !links.is_empty() {
-        statements.extend(link_nonce::settle(account, &links, of.takes_events, now));
+        statements.extend(link_nonce::settle(account, &links, takes_events, now));
     }
     statements.extend(chat_message::statements(account, &messages, &unsends, of.kept));
+    if !answers.is_empty() {
+        statements.push(outbox::replies(account, &answers));
+    }
     statements
 }
 
-fn effects<'a>(events: &'a [Claimed<'a>]) -> Effects<'a> {
+fn effects<'a>(account: &Account, events: &'a [Claimed<'a>]) -> Effects<'a> {
     let mut effects = Effects::default();
     for claimed in events {
         let Claimed { event, claim, .. } = claimed;
@@ -186,6 +201,7 @@ fn effects<'a>(events: &'a [Claimed<'a>]) -> Effects<'a> {
                 effects.unsends.push(claimed.message(message_id.to_owned(), message_id, "unsent", None));
             }
         }
+        effects.answers.extend(claimed.answerable(account));
         if let Some(user) = user {
             let (subject, tombs) = (claimed.fresh.clone(), claimed.tombs.to_vec());
             effects.seen.push(Seen { line_user_id: user, subject, at: event.at, tombs });
@@ -218,6 +234,21 @@ impl<'a> Claimed<'a> {
             ..self.main()
         };
         others.enumerate().map(claim).collect()
+    }
+
+    /// What is owed to whoever caused it, if its type is one that we answer.
+    fn answerable(&'a self, account: &Account) -> Option<Answerable<'a>> {
+        let (name, rule) = answer(account, &self.event.kind)?;
+        let lifetime = if rule.push_when_late { outbox::PUSH_LIFETIME } else { outbox::REPLY_LIFETIME };
+        Some(Answerable {
+            event_id: &self.event.id,
+            claim: &self.claim,
+            line_user_id: self.event.user.as_ref()?,
+            received_at: self.received_at,
+            expires_at: self.received_at + lifetime,
+            event: name,
+            token: self.event.reply_token.as_deref()?,
+        })
     }
 
     fn message(

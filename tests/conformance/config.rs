@@ -50,6 +50,7 @@ pub(super) fn deployed(host: &str) -> Value {
         api_keys: Vec::new(),
         signing_keys: Vec::new(),
         webhook_endpoint: None,
+        repliers: std::collections::BTreeMap::default(),
     };
     metadata::discovery(&Site::new(Rc::new(account), "whatever the request said:8787"), enishi_world::BEGIN)
 }

@@ -28,6 +28,7 @@ mod prove;
 mod prove_browsers;
 mod provider;
 mod relay;
+mod replier;
 mod report;
 mod send;
 mod support;
