@@ -32,9 +32,9 @@ const SHOWN: &str = concat!(
     ", 'created_at', ",
     time!("r.created_at"),
     ", 'lag', json_object('deliveries', (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries d \
-         WHERE d.account = r.account AND d.seq > r.cursor LIMIT 10000)), \
+         WHERE d.account = r.account AND d.seq > r.cursor AND d.verdict <> 'duplicate' LIMIT 10000)), \
        'seconds', coalesce((SELECT CAST(max(0, ?2 - d.received_at) / 1000 AS INTEGER) FROM webhook_deliveries d \
-         WHERE d.account = r.account AND d.seq > r.cursor ORDER BY d.seq LIMIT 1), 0)), \
+         WHERE d.account = r.account AND d.seq > r.cursor AND d.verdict <> 'duplicate' ORDER BY d.seq LIMIT 1), 0)), \
        'attempts', r.attempts, 'failing_since', ",
     time!("r.failing_since"),
     ", 'next_attempt_at', iif(r.attempts > 0 AND r.lease IS NULL, ",

@@ -232,10 +232,9 @@ impl<P: Platform> Run<'_, P> {
         is_last: bool,
     ) -> Result<Next, PlatformError> {
         let now = self.now();
-        // Places are left out in the ledger too; only where the cursor is old were there deliveries, and are no more.
-        let gap = head.seq - head.cursor - 1;
-        let lost = if now - head.cursor_at > KEPT { gap } else { 0 };
-        let moved = self.holder.moved(head, verdict, lost, now);
+        // The ledger may leave out a place; only where the cursor is old were there deliveries, and are no more.
+        let gap = if now - head.cursor_at > KEPT { head.seq - head.cursor - 1 } else { 0 };
+        let moved = self.holder.moved(head, verdict, gap, now);
         let on = if is_last { self.holder.hand_on(now + ON_ITS_WAY) } else { self.holder.head() };
         let statements = buried.into_iter().chain([moved, on]).collect();
         let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;

@@ -43,7 +43,7 @@ pub(super) async fn send<P: Platform>(
     }
 }
 
-/// Whether a delivery that is not as LINE sent it any more has no event left.
+/// Whether a delivery has nothing to say, or is not as LINE sent it any more and has no event left.
 fn is_empty(delivery: &Delivery) -> bool {
     #[derive(Deserialize)]
     struct Left {

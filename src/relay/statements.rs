@@ -97,7 +97,8 @@ impl Holder<'_> {
         self.with(
             "UPDATE relays SET lease = NULL, due_at = NULL, cursor_at = ?4 \
              WHERE account = ?1 AND id = ?2 AND lease = ?3 \
-               AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.account = ?1 AND d.seq > relays.cursor) \
+               AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.account = ?1 AND d.seq > relays.cursor \
+                 AND d.verdict <> 'duplicate') \
                AND NOT EXISTS (SELECT 1 FROM relay_dead_letters l INDEXED BY relay_dead_letters_again \
                  WHERE l.account = ?1 AND l.relay = ?2 AND l.again = 1)",
         )
@@ -119,27 +120,30 @@ impl Holder<'_> {
             "SELECT r.url, r.cursor, r.cursor_at, r.attempts, r.failing_since, d.seq, d.received_at, \
                d.verdict = 'waiting' AS waits, d.signature, d.altered, d.body \
              FROM relays r CROSS JOIN webhook_deliveries d ON d.account = ?1 AND d.seq = \
-               (SELECT n.seq FROM webhook_deliveries n WHERE n.account = ?1 AND n.seq > r.cursor ORDER BY n.seq LIMIT 1) \
+               (SELECT n.seq FROM webhook_deliveries n WHERE n.account = ?1 AND n.seq > r.cursor \
+                 AND n.verdict <> 'duplicate' ORDER BY n.seq LIMIT 1) \
              WHERE r.account = ?1 AND r.id = ?2 AND r.lease = ?3 AND r.paused = 0",
         )
     }
 
-    /// Moves the cursor to a delivery that is done with; `lost` deliveries before it were gone. Lets the relay go where there is
-    /// nothing to do any more, as [`Holder::release`]. Answers [`Moved`].
-    pub(super) fn moved(self, head: &Head, verdict: Verdict, lost: i64, now: UnixMillis) -> Statement {
+    /// Moves the cursor to a delivery that is done with. Of `gap` places before it, those that are empty count as lost. Lets the
+    /// relay go where there is nothing to do any more, as [`Holder::release`]. Answers [`Moved`].
+    pub(super) fn moved(self, head: &Head, verdict: Verdict, gap: i64, now: UnixMillis) -> Statement {
         self.with(
-            "UPDATE relays SET cursor = ?4, cursor_at = iif(e.more, ?5, ?8), lost = lost + ?6, \
+            "UPDATE relays SET cursor = ?4, cursor_at = iif(e.more, ?5, ?8), \
+               lost = lost + iif(?6 > 0, ?6 - (SELECT count(*) FROM webhook_deliveries \
+                 WHERE account = ?1 AND seq > relays.cursor AND seq < ?4), 0), \
                delivered = delivered + ?7, delivered_at = iif(?7, ?8, delivered_at), \
                attempts = 0, failing_since = NULL, reason = iif(?7, NULL, reason), \
                lease = iif(e.more, lease, NULL), due_at = iif(e.more, due_at, NULL) \
-             FROM (SELECT EXISTS (SELECT 1 FROM webhook_deliveries WHERE account = ?1 AND seq > ?4) \
+             FROM (SELECT EXISTS (SELECT 1 FROM webhook_deliveries WHERE account = ?1 AND seq > ?4 AND verdict <> 'duplicate') \
                OR EXISTS (SELECT 1 FROM relay_dead_letters INDEXED BY relay_dead_letters_again \
                  WHERE account = ?1 AND relay = ?2 AND again = 1) AS more) AS e \
              WHERE account = ?1 AND id = ?2 AND lease = ?3 RETURNING lease IS NULL AS released",
         )
         .bind(head.seq)
         .bind(head.received_at)
-        .bind(lost)
+        .bind(gap)
         .bind(verdict == Verdict::Taken)
         .bind(now)
     }

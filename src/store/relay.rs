@@ -17,14 +17,15 @@ use crate::{
 pub(crate) const ON_ITS_WAY: i64 = MINUTE;
 
 /// Wakes those of an account's relays that had everything until now and have not any more. It belongs behind the statements that
-/// write deliveries, in their batch; its jobs are [`woken`]. A relay that is at work, waits or is paused costs no job, an account
-/// without relays one look into an index.
+/// write deliveries, or say that one waits no more, in their batch; its jobs are [`woken`]. A relay that is at work, waits or is
+/// paused costs no job, nor does what only repeats; an account without relays costs one look into an index.
 #[must_use]
 pub fn wake(account: &AccountId, now: UnixMillis) -> Statement {
     Statement::new(
         "UPDATE relays SET lease = 'woken', due_at = ?3, cursor_at = ?2 \
          WHERE account = ?1 AND id > '' AND due_at IS NULL \
-           AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.account = ?1 AND d.seq > relays.cursor) \
+           AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.account = ?1 AND d.seq > relays.cursor \
+             AND d.verdict <> 'duplicate') \
          RETURNING id AS relay_id, paused",
     )
     .bind(account)
