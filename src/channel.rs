@@ -22,8 +22,40 @@ use crate::{
 /// How long before its end a token is no longer used, in milliseconds.
 const MARGIN: i64 = 5 * MINUTE;
 
+/// Why LINE gave no token.
+#[derive(Debug)]
+pub enum NoToken {
+    /// LINE takes the channel's id or secret for wrong; in LINE's words.
+    Refused(String),
+    /// LINE, or something of ours, did not do its part: another time perhaps.
+    Failed(PlatformError),
+}
+
+impl From<NoToken> for PlatformError {
+    fn from(none: NoToken) -> Self {
+        match none {
+            NoToken::Refused(words) => Self::NoAnswer(format!("LINE gave no channel token: {words}")),
+            NoToken::Failed(error) => error,
+        }
+    }
+}
+
+impl From<PlatformError> for NoToken {
+    fn from(error: PlatformError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// A token of the Messaging channel that is valid for a while yet.
 pub async fn token<P: Platform>(cx: Context<'_, P>, account: &Account) -> Result<SecretText, PlatformError> {
+    Ok(messaging_token(cx, account).await?)
+}
+
+/// The same, for who can do something about a refusal.
+pub async fn messaging_token<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+) -> Result<SecretText, NoToken> {
     let id = &account.messaging.channel_id;
     match cx.memory.channel_token(id, cx.platform.now()) {
         Some(token) => Ok(token),
@@ -67,7 +99,7 @@ pub async fn login_token<P: Platform>(
         return Ok(token);
     }
     let proof = login_proof(cx, account).await?;
-    issued(cx, id, login::channel_token(&cx.settings.line, &account.login, &proof)).await
+    Ok(issued(cx, id, login::channel_token(&cx.settings.line, &account.login, &proof)).await?)
 }
 
 /// What the Login channel shows of its credential in one call: its secret, or an assertion that is signed for it.
@@ -105,9 +137,12 @@ async fn issued<P: Platform>(
     cx: Context<'_, P>,
     channel_id: &str,
     call: Call,
-) -> Result<SecretText, PlatformError> {
+) -> Result<SecretText, NoToken> {
     let now = cx.platform.now();
     let answer = cx.platform.fetch(call).await?;
+    if matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(NoToken::Refused(messaging::words(&answer)));
+    }
     let issued: Option<ChannelToken> = if answer.status.is_success() { answer.json() } else { None };
     let ChannelToken { access_token, expires_in } = issued.ok_or_else(|| {
         PlatformError::NoAnswer(format!("LINE gave no channel token: HTTP {}", answer.status.as_u16()))

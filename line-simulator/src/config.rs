@@ -106,12 +106,19 @@ pub struct MessagingChannel {
     /// Where webhooks go; none means that events are lost, as at LINE.
     #[serde(default)]
     pub webhook_endpoint: Option<String>,
+    /// "Use webhook" of the console: while it is off, events are lost.
+    #[serde(default = "switched_on")]
+    pub webhook_active: bool,
     /// Messages per month (Japan time), recipients counted; none means no limit.
     #[serde(default)]
     pub quota: Option<u64>,
     /// Whether the account is verified: only then may it list its followers.
     #[serde(default)]
     pub certified: bool,
+}
+
+fn switched_on() -> bool {
+    true
 }
 
 impl Config {

@@ -89,7 +89,7 @@ pub struct WebhookResult {
     pub at: i64,
     /// The channel.
     pub channel_id: ChannelId,
-    /// The endpoint; empty if the channel has none.
+    /// The endpoint; empty if the channel has none, or does not use it.
     pub url: String,
     /// The status answered; none after a time-out or without a connection.
     pub status: Option<u16>,
@@ -144,9 +144,10 @@ impl Webhooks {
         }
     }
 
-    /// Queues events for the channel's endpoint; without one they are lost, and the results say so.
+    /// Queues events for the channel's endpoint; without one, or while the webhook is not in use, they are lost, and the
+    /// results say so.
     pub(crate) fn queue(&mut self, channel: &MessagingChannel, events: Vec<Value>, now: i64) {
-        let url = channel.webhook_endpoint.clone().unwrap_or_default();
+        let url = channel.webhook_endpoint.clone().filter(|_| channel.webhook_active).unwrap_or_default();
         let delivery = self.compose(channel, &url, events, now);
         if url.is_empty() {
             self.keep_result(&delivery, None, now);

@@ -174,6 +174,8 @@ async fn api<P: Platform>(
         (Endpoint::Relay, _) => relay::show(cx, account, &route.id).await,
         (Endpoint::RelayDeadLetters, _) => relay::dead_letters(cx, account, request, &route.id).await,
         (Endpoint::RelayReplay, _) => relay::replay(cx, account, request, &route.id).await,
+        (Endpoint::WebhookSetUp, &Method::POST) => webhook::set_up(cx, &site, request).await,
+        (Endpoint::WebhookSetUp, _) => webhook::show_set_up(cx, &site).await,
         (Endpoint::Links, _) => link::find(cx, account, request).await,
         (Endpoint::LinkHistory, _) => link::history(cx, account, request).await,
         (Endpoint::LinkTokens, _) => link::issue_token(cx, account, request).await,

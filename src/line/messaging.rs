@@ -169,9 +169,20 @@ pub fn verdict(answer: &Answer) -> Verdict {
     }
 }
 
+/// What the token endpoint answers instead (RFC 6749 section 5.2).
+#[derive(Deserialize)]
+struct TokenError {
+    error: String,
+    #[serde(default)]
+    error_description: String,
+}
+
 /// LINE's words, with the details that say where.
 #[must_use]
 pub fn words(answer: &Answer) -> String {
+    if let Some(TokenError { error, error_description }) = answer.json() {
+        return format!("{error} ({error_description})");
+    }
     let Some(error) = answer.json::<ErrorBody>() else { return format!("HTTP {}", answer.status.as_u16()) };
     let details: Vec<String> =
         error.details.iter().map(|detail| format!("{}: {}", detail.property, detail.message)).collect();
@@ -221,6 +232,8 @@ mod tests {
         let wrong = r#"{"message":"A message (messages[0]) in the request body is invalid","details":[{"message":"Length must be between 0 and 5000","property":"messages[0].text"}]}"#;
         assert!(matches!(judge(400, wrong), Verdict::Refused(words) if words.contains("messages[0].text")));
         assert!(matches!(judge(403, "not json"), Verdict::Refused(words) if words == "HTTP 403"));
+        let client = r#"{"error":"invalid_client","error_description":"invalid client_secret"}"#;
+        assert_eq!(words(&answer(400, client)), "invalid_client (invalid client_secret)");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! and event types without notice; what goes out is built strictly.
 
 pub mod assertion;
+pub mod endpoint;
 mod id_token;
 pub mod login;
 pub mod messaging;

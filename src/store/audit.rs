@@ -19,9 +19,14 @@ pub struct Change {
 /// Appends an entry, if the statement before it in the batch changed a row.
 #[must_use]
 pub fn if_changed(account: &AccountId, change: &Change, id: &str, now: UnixMillis) -> Statement {
+    append(account, change, id, now).if_changed()
+}
+
+/// Appends an entry.
+#[must_use]
+pub fn append(account: &AccountId, change: &Change, id: &str, now: UnixMillis) -> Statement {
     Statement::new(
-        "INSERT INTO audit_log (account, at, id, actor, action, detail) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE changes() > 0",
+        "INSERT INTO audit_log (account, at, id, actor, action, detail) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE true",
     )
     .bind(account)
     .bind(now)

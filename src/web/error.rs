@@ -57,6 +57,12 @@ impl ApiError {
         self
     }
 
+    /// The sentence.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
     /// What failed of ours, for the log: the answer does not say it.
     #[must_use]
     pub fn cause(&self) -> Option<&PlatformError> {

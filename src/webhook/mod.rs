@@ -7,7 +7,9 @@ mod apply;
 mod effect;
 mod item;
 mod receive;
+mod setup;
 
 pub use apply::{apply, apply_at_last, drain};
 pub use item::{Body, Received};
 pub use receive::receive;
+pub use setup::{set_up, show as show_set_up};

@@ -1,14 +1,20 @@
 //! LINE, played in-process: two Official Accounts of one provider, calls to it, and its webhooks.
 
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+};
+
 use enishi::{
     platform::PlatformError,
     time::UnixMillis,
-    web::{Call, Request},
+    web::{Call, Reply, Request},
 };
 use http::Method;
 use line_simulator::{
     Answer as LineAnswer, AssertionKey, Config, FaultKind, LoginChannel, LoginCredential, MessagingChannel,
-    WEBHOOK_TIMEOUT_MS, WebhookDelivery,
+    TestOutcome, WEBHOOK_TIMEOUT_MS, WebhookDelivery,
 };
 
 use serde_json::{Value, json};
@@ -17,6 +23,9 @@ use crate::{World, door, outward::no_answer, rsa};
 
 /// Where the settings say that LINE is; the path alone decides which of its hosts is meant.
 pub const LINE: &str = "http://line.test";
+
+/// Where LINE is asked to test a webhook endpoint.
+const WEBHOOK_TEST: &str = "/v2/bot/channel/webhook/test";
 
 /// One Official Account with its Login and Messaging channel at LINE, and the host name of ours that it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +127,7 @@ fn messaging_channel(account: &LineAccount) -> MessagingChannel {
         basic_id: "@enishi".to_owned(),
         display_name: account.name.to_owned(),
         webhook_endpoint: Some(format!("{}/line/webhook", account.issuer)),
+        webhook_active: true,
         quota: None,
         certified: false,
     }
@@ -158,6 +168,17 @@ impl World {
     pub fn give_secret(&self, account: &LineAccount) -> Value {
         self.give_credential(account, LoginCredential::ChannelSecret(account.login_secret.to_owned()));
         json!({ "kind": "secret", "secret": account.login_secret })
+    }
+
+    /// What a person does in LINE's console with the first account's webhook: another address or none, in use or not.
+    pub fn set_webhook(&self, endpoint: Option<&str>, active: bool) {
+        let mut line = self.line();
+        let mut config = line.config().clone();
+        if let Some(first) = config.messaging_channels.first_mut() {
+            first.webhook_endpoint = endpoint.map(str::to_owned);
+            first.webhook_active = active;
+        }
+        line.replace_channels(config);
     }
 
     fn give_credential(&self, account: &LineAccount, credential: LoginCredential) {
@@ -216,18 +237,60 @@ impl World {
         self.line().add_fault(line_simulator::Fault { path, times: 1, kind, status: None, ms: None });
     }
 
-    pub(crate) fn hand_to_line(&self, call: Call) -> Result<LineAnswer, PlatformError> {
+    pub(crate) fn hand_to_line(
+        &self,
+        call: Call,
+        test: Option<TestOutcome>,
+    ) -> Result<LineAnswer, PlatformError> {
         let path = path_at_line(&call.url).unwrap_or_default();
         if let Some(answer) = self.planned_answer(path) {
             return Ok(answer);
         }
         self.trouble(path);
-        let mut request = http::Request::new(call.body);
-        *request.method_mut() = call.method;
-        *request.uri_mut() = call.url.parse().map_err(|_| no_answer("not a URL"))?;
-        *request.headers_mut() = call.headers;
-        Ok(self.line().handle(self.now().0, request))
+        let request = request_to_line(call)?;
+        let now = self.now().0;
+        Ok(match test {
+            Some(outcome) => self.line().handle_webhook_test(now, request, outcome),
+            None => self.line().handle(now, request),
+        })
     }
+
+    /// LINE's test of a webhook endpoint, where a call asks for one: LINE sends a delivery without events before it
+    /// answers, and waits two seconds. Nobody answers at addresses that are not ours.
+    pub(crate) async fn carry_webhook_test(&self, call: &Call) -> Option<TestOutcome> {
+        let path = path_at_line(&call.url).filter(|path| *path == WEBHOOK_TEST)?;
+        if self.answers.borrow().iter().any(|(planned, ..)| planned == path) {
+            return None;
+        }
+        let request = request_to_line(call.clone()).ok()?;
+        let began = self.now();
+        let delivery = self.line().webhook_test(began.0, &request)?;
+        if ![ACCOUNT, OTHER_ACCOUNT].iter().any(|account| delivery.url.starts_with(account.issuer)) {
+            return Some(TestOutcome::CouldNotConnect);
+        }
+        let served: Pin<Box<dyn Future<Output = Reply> + '_>> =
+            Box::pin(self.serve(webhook_request(&delivery)));
+        let until = began + i64::try_from(WEBHOOK_TIMEOUT_MS).unwrap_or(i64::MAX);
+        let (mut served, mut patience) = (pin!(self.invocation(served)), pin!(self.clock.sleep_until(until)));
+        Some(
+            poll_fn(|context| match served.as_mut().poll(context) {
+                Poll::Ready(reply) => {
+                    let status = reply.map_or(500, |reply| reply.status.as_u16());
+                    Poll::Ready(TestOutcome::Answered(status))
+                }
+                Poll::Pending => patience.as_mut().poll(context).map(|()| TestOutcome::TimedOut),
+            })
+            .await,
+        )
+    }
+}
+
+fn request_to_line(call: Call) -> Result<http::Request<Vec<u8>>, PlatformError> {
+    let mut request = http::Request::new(call.body);
+    *request.method_mut() = call.method;
+    *request.uri_mut() = call.url.parse().map_err(|_| no_answer("not a URL"))?;
+    *request.headers_mut() = call.headers;
+    Ok(request)
 }
 
 /// A webhook as a request to us.

@@ -9,7 +9,7 @@ use enishi::{
     web::{ANSWER_HEADERS, Answer, Call},
 };
 use http::HeaderMap;
-use line_simulator::Answer as Served;
+use line_simulator::{Answer as Served, TestOutcome};
 
 use crate::{World, call::Outward, line::path_at_line};
 
@@ -20,7 +20,9 @@ impl World {
         let deadline = sent_at + call.deadline;
         let target = target(&call.url).to_owned();
         let to = Outward { target: &target, deadline: call.deadline };
-        match self.call_out(to, || self.hand_over(call)).await? {
+        let test = self.carry_webhook_test(&call).await;
+        match self.call_out(to, || self.hand_over(call, test)).await? {
+            Served::Reply(_) if self.now() > deadline => Err(no_answer("too late")),
             Served::Reply(reply) => Ok(self.read_answer(reply)),
             Served::Delayed { reply, ms } => {
                 let at = sent_at + i64::try_from(ms).unwrap_or(i64::MAX);
@@ -35,9 +37,9 @@ impl World {
         }
     }
 
-    fn hand_over(&self, call: Call) -> Result<Served, PlatformError> {
+    fn hand_over(&self, call: Call, test: Option<TestOutcome>) -> Result<Served, PlatformError> {
         if path_at_line(&call.url).is_some() {
-            return self.hand_to_line(call);
+            return self.hand_to_line(call, test);
         }
         self.hand_to_shop(call).ok_or_else(|| no_answer("no such server"))
     }

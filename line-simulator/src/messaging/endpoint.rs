@@ -34,9 +34,11 @@ pub enum TestOutcome {
 impl Simulator {
     pub(super) fn webhook_endpoint(&self, channel: &ChannelId) -> Answered {
         let channel = self.memory.config.messaging(channel);
-        let endpoint = channel.and_then(|channel| channel.webhook_endpoint.as_ref());
-        endpoint
-            .map(|endpoint| reply::ok(&json!({ "endpoint": endpoint, "active": true })))
+        let registered = channel.and_then(|channel| Some((channel, channel.webhook_endpoint.as_ref()?)));
+        registered
+            .map(|(channel, endpoint)| {
+                reply::ok(&json!({ "endpoint": endpoint, "active": channel.webhook_active }))
+            })
             .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Webhook endpoint not found"))
     }
 
@@ -126,7 +128,7 @@ fn is_endpoint(text: &str) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => return false,
     };
-    text.len() <= MAX_LENGTH && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+    text.chars().count() <= MAX_LENGTH && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
 }
 
 #[cfg(test)]

@@ -104,6 +104,22 @@ fn the_endpoint_is_set_read_and_tested() {
 }
 
 #[test]
+fn a_webhook_that_is_not_in_use_is_read_as_inactive_and_its_events_are_lost() {
+    let mut line = Line::new();
+    let user = line.friend("花子");
+    let mut config = line.sim.config().clone();
+    config.messaging_channels[0].webhook_active = false;
+    line.sim.replace_channels(config);
+    let read = body_of(&line.read("/v2/bot/channel/webhook/endpoint"));
+    assert_eq!(read, json!({ "endpoint": "https://shop.example/line/webhook", "active": false }));
+    line.sim.take_webhooks();
+    line.sim.send_message(line.now, &user, "a").unwrap();
+    assert!(line.sim.take_webhooks().is_empty());
+    let last = line.sim.webhook_results().last().unwrap();
+    assert_eq!((last.url.as_str(), last.status), ("", None));
+}
+
+#[test]
 fn an_account_link_is_ok_for_its_user_and_failed_without_source_for_another() {
     let mut line = Line::new();
     let (user, other) = (line.friend("花子"), line.friend("太郎"));
