@@ -9,6 +9,7 @@ pub mod chat_message;
 pub mod claim;
 pub mod dead_letter;
 pub mod delivery;
+pub mod delivery_shown;
 pub mod ending;
 pub mod erasure;
 pub mod grant;

@@ -14,10 +14,14 @@ pub fn place(at: UnixMillis, name: &str) -> String {
 
 /// Reads such a place.
 pub fn at_place(form: &Form) -> Result<Option<(UnixMillis, &str)>, ApiError> {
-    let Some(text) = form.value("after") else { return Ok(None) };
+    form.value("after").map(read_place).transpose()
+}
+
+/// Reads a place that stands alone.
+pub fn read_place(text: &str) -> Result<(UnixMillis, &str), ApiError> {
     let place = text.split_once('.').and_then(|(at, name)| Some((at.parse().ok()?, name)));
     // D1 takes no number beyond.
     let place = place.filter(|(at, _)| (0..=crate::store::MAX_INTEGER).contains(at));
     let place = place.map(|(at, name)| (UnixMillis(at), name));
-    place.map(Some).ok_or_else(|| ApiError::invalid_request("after is what next said on the page before"))
+    place.ok_or_else(|| ApiError::invalid_request("after is what next said on the page before"))
 }

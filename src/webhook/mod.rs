@@ -6,10 +6,15 @@
 mod apply;
 mod effect;
 mod item;
+mod letter;
 mod receive;
+mod replay;
 mod setup;
+mod show;
 
 pub use apply::{apply, apply_at_last, drain};
 pub use item::{Body, Received};
 pub use receive::receive;
+pub use replay::{replay, replay_dead};
 pub use setup::{set_up, show as show_set_up};
+pub use show::{dead_letter, dead_letters, deliveries, delivery};
