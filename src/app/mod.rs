@@ -176,6 +176,7 @@ async fn api<P: Platform>(
         (Endpoint::RelayReplay, _) => relay::replay(cx, account, request, &route.id).await,
         (Endpoint::WebhookSetUp, &Method::POST) => webhook::set_up(cx, &site, request).await,
         (Endpoint::WebhookSetUp, _) => webhook::show_set_up(cx, &site).await,
+        (Endpoint::WebhookCounters, _) => webhook::counters(cx, account, request).await,
         (Endpoint::Deliveries, _) => webhook::deliveries(cx, account, request).await,
         (Endpoint::Delivery, _) => webhook::delivery(cx, account, &route.id).await,
         (Endpoint::DeliveriesReplay, _) => webhook::replay(cx, account, request).await,

@@ -59,6 +59,16 @@ pub fn refused(account: &AccountId, counts: &[(&'static str, i64)], now: UnixMil
     .bind_json(counts)
 }
 
+/// What was counted from an hour on: the rows of `webhook_counts`, and `hour`, `reason` and `count` of what was refused.
+#[must_use]
+pub fn since(account: &AccountId, from: UnixMillis) -> [Statement; 2] {
+    [
+        "SELECT * FROM webhook_counts WHERE account = ?1 AND hour >= ?2 ORDER BY hour",
+        "SELECT hour, reason, count FROM webhook_refusals WHERE account = ?1 AND hour >= ?2 ORDER BY hour, reason",
+    ]
+    .map(|sql| Statement::new(sql).bind(account).bind(from))
+}
+
 fn as_integer(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -4,6 +4,7 @@
 //! door, `apply.rs` the consumer, `item.rs` the deliveries that it has in hand, `effect.rs` the table of what each event does.
 
 mod apply;
+mod counters;
 mod effect;
 mod item;
 mod letter;
@@ -13,6 +14,7 @@ mod setup;
 mod show;
 
 pub use apply::{apply, apply_at_last, drain};
+pub use counters::counters;
 pub use item::{Body, Received};
 pub use receive::receive;
 pub use replay::{replay, replay_dead};

@@ -228,7 +228,8 @@ const USE_WEBHOOK: Text<'static> = Text {
          events.",
 };
 
-const REDELIVERY: Text<'static> = Text {
+/// Said wherever something may have been lost.
+pub(super) const REDELIVERY: Text<'static> = Text {
     ja: "同じタブで「Webhookの再送」がオンであることを確認してください。初期設定はオフで、APIでは確認も変更もできません。オフのままでは、\
          一時的な障害(503)の間やチャネルシークレットの変更直後に届いたイベントが失われます。",
     en: "Make sure that \"Webhook redelivery\" is on in the same tab. It is off at first, and no API reads or changes it. \

@@ -35,6 +35,7 @@ mod support;
 mod token;
 mod unlink;
 mod webhook;
+mod webhook_counters;
 mod webhook_deliveries;
 mod webhook_setup;
 
