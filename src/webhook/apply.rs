@@ -79,7 +79,10 @@ pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, received: Received) 
         }
         Body::Ledger(seq) => delivery::judged(account, *seq, "failed", cx.platform.now()),
     };
-    cx.platform.one(&owner.database, failed).await.map(|_| ())
+    let statements = vec![failed, relay::wake(account, cx.platform.now())];
+    let outcomes = cx.platform.batch(&owner.database, statements).await?;
+    cx.hand_over(account, &outcomes).await;
+    Ok(())
 }
 
 /// Applies the deliveries of one account; says of each whether it is to be tried again.
@@ -184,7 +187,9 @@ async fn apply_batch<P: Platform>(
     // (4)
     let of = Of { account, kept: kept.len() };
     statements.extend(effect::statements(&of, &events, now));
-    statements.push(relay::wake(&account.id, now));
+    if !kept.is_empty() {
+        statements.push(relay::wake(&account.id, now));
+    }
     let outcomes = cx.platform.batch(&account.database, statements).await.map_err(Some)?;
     // (5)
     cx.hand_over(&account.id, &outcomes).await;
@@ -215,7 +220,10 @@ async fn settle<P: Platform>(
     if statements.is_empty() {
         return Ok(());
     }
-    cx.platform.batch(&account.database, statements).await.map(|_| ())
+    statements.push(relay::wake(&account.id, now));
+    let outcomes = cx.platform.batch(&account.database, statements).await?;
+    cx.hand_over(&account.id, &outcomes).await;
+    Ok(())
 }
 
 /// Puts deliveries that wait on the queue again: their first job was refused or lost. They go to the end of the line, so that
