@@ -2,10 +2,10 @@
 
 use super::Disposition;
 use crate::{
-    dead_letters, outbound,
+    outbound,
     platform::{Context, Database, Platform, PlatformError},
     relay, send, signing_keys,
-    store::{Job, sweep},
+    store::{Job, dead_letter, sweep},
     webhook,
 };
 
@@ -62,8 +62,7 @@ fn settle(dispositions: &mut [Disposition], places: Vec<usize>, settled: Vec<Dis
 }
 
 /// What the queues gave up on. A webhook is tried again, for what failed it may have been an outage that is over; if it
-/// fails still, it stays in the ledger as one that failed, or among the dead letters where its account does not open; if even
-/// that fails, the outage lasts, and it comes again in an hour. A send's open rows, the outbox's and relays are found by cron,
+/// fails still, it stays in the ledger as one that failed; if even that fails, the outage lasts, and it comes again in an hour. A send's open rows, the outbox's and relays are found by cron,
 /// so nothing of theirs is lost.
 pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = Vec::with_capacity(bodies.len());
@@ -79,13 +78,7 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
             Ok(Job::Webhook { account, received_at, signature, body: text }) => {
                 let received =
                     webhook::Received { account, body: webhook::Body::Here { received_at, signature, text } };
-                match webhook::apply_at_last(cx, received).await {
-                    Ok(()) => Disposition::Done,
-                    Err(error) => {
-                        cx.log_failure("webhook_dead", &error);
-                        bury(cx, "queue", "retries_exhausted", body).await
-                    }
-                }
+                buried(cx, webhook::apply_at_last(cx, received).await)
             }
             Err(_) => bury(cx, "queue", "unreadable_job", body).await,
         });
@@ -94,8 +87,8 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
 }
 
 async fn bury<P: Platform>(cx: Context<'_, P>, source: &str, reason: &str, body: &str) -> Disposition {
-    let account = Job::parse(body).ok().map(|job| job.account().clone());
-    buried(cx, dead_letters::bury(cx, &Database::default(), account.as_ref(), (source, reason), body).await)
+    let letter = dead_letter::write(source, reason, body, cx.platform.now());
+    buried(cx, cx.platform.one(&Database::default(), letter).await.map(|_| ()))
 }
 
 fn buried<P: Platform>(cx: Context<'_, P>, result: Result<(), PlatformError>) -> Disposition {

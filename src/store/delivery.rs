@@ -7,10 +7,10 @@ use super::{Statement, chat_message::Message, tombstone::STANDS_AGAINST_NONE};
 use crate::{
     id::{AccountId, LineUserId},
     secret::Digest,
-    time::{MINUTE, UnixMillis},
+    time::{HOUR, MINUTE, UnixMillis},
 };
 
-/// A delivery that the door, or the queue that gave up, puts down as it came; answers its `seq`.
+/// A delivery that the door puts down as it came, to be applied later.
 #[derive(Debug)]
 pub struct Put<'a> {
     /// When it was acknowledged.
@@ -24,27 +24,16 @@ pub struct Put<'a> {
 }
 
 impl Put<'_> {
-    /// It waits to be applied.
+    /// Puts it down; answers its `seq`.
     #[must_use]
     pub fn waiting(&self, account: &AccountId) -> Statement {
-        self.put(account, "waiting").bind(self.received_at)
-    }
-
-    /// It cannot be applied, and is kept where it can be seen and replayed.
-    #[must_use]
-    pub fn failed(&self, account: &AccountId) -> Statement {
-        self.put(account, "failed").bind(super::Value::Null)
-    }
-
-    fn put(&self, account: &AccountId, verdict: &str) -> Statement {
         Statement::new(
-            "INSERT INTO webhook_deliveries (account, seq, received_at, verdict, events, signature, body, due_at) \
+            "INSERT INTO webhook_deliveries (account, seq, received_at, due_at, verdict, events, signature, body) \
              SELECT ?1, 1 + coalesce((SELECT max(seq) FROM webhook_deliveries WHERE account = ?1 AND seq > 0), 0), \
-               ?2, ?3, ?4, ?5, ?6, ?7 RETURNING seq",
+               ?2, ?2, 'waiting', ?3, ?4, ?5 RETURNING seq",
         )
         .bind(account)
         .bind(self.received_at)
-        .bind(verdict)
         .bind(i64::try_from(self.events).unwrap_or(i64::MAX))
         .bind(self.signature)
         .bind(self.body)
@@ -120,7 +109,7 @@ pub fn keep(account: &AccountId, kept: &[Kept<'_>], now: UnixMillis) -> Statemen
     Statement::compiled(format!(
         "INSERT INTO webhook_deliveries \
            (account, seq, received_at, applied_at, verdict, events, duplicates, signature, altered, body) \
-         SELECT ?1, d.top + d.key + 1, d.value ->> 'received_at', ?3, \
+         SELECT ?1, d.top + d.key + 1, d.value ->> 'received_at', iif(d.value ->> 'verdict' IS 'failed', NULL, ?3), \
            coalesce(d.value ->> 'verdict', CASE WHEN d.claimed > 0 THEN 'applied' ELSE 'duplicate' END), \
            json_array_length(d.value -> 'events'), d.tried - d.claimed, d.value ->> 'signature', d.erased, \
            CASE WHEN d.claimed = 0 AND d.value ->> 'verdict' IS NULL THEN '' WHEN NOT d.erased THEN d.value ->> 'body' \
@@ -168,16 +157,17 @@ pub fn applied(account: &AccountId, places: &[(i64, Vec<&str>)], now: UnixMillis
            duplicates = (SELECT count(*) FROM json_each(?2) p CROSS JOIN json_each(p.value -> 1) i \
              WHERE p.value ->> 0 = seq AND NOT EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
                AND w.webhook_event_id = i.value AND w.delivery = webhook_deliveries.seq)) \
-         WHERE account = ?1 AND seq IN (SELECT value ->> 0 FROM json_each(?2)) AND verdict IN ('waiting', 'failed')",
+         WHERE account = ?1 AND seq IN (SELECT value ->> 0 FROM json_each(?2)) \
+           AND verdict IN ('waiting', 'failed', 'unreadable')",
     )
     .bind(account)
     .bind_json(places)
     .bind(now)
 }
 
-/// What waited is not what it should be: it can be read in part, or not at all, or the queue gave up.
+/// What waited is not what it should be: `unreadable`, in part at least, since then; or `failed`.
 #[must_use]
-pub fn judged(account: &AccountId, seq: i64, verdict: &str, now: UnixMillis) -> Statement {
+pub fn judged(account: &AccountId, seq: i64, verdict: &str, since: Option<UnixMillis>) -> Statement {
     Statement::new(
         "UPDATE webhook_deliveries SET verdict = ?3, applied_at = ?4, due_at = NULL \
          WHERE account = ?1 AND seq = ?2 AND verdict IN ('waiting', 'failed')",
@@ -185,7 +175,23 @@ pub fn judged(account: &AccountId, seq: i64, verdict: &str, now: UnixMillis) -> 
     .bind(account)
     .bind(seq)
     .bind(verdict)
-    .bind(now)
+    .bind(since)
+}
+
+/// Takes whom it names out of a delivery that lies in the ledger, if they were erased since.
+#[must_use]
+pub fn without_erased(account: &AccountId, seq: i64, events: &[Named<'_>]) -> Statement {
+    let event = event_of("webhook_deliveries.body");
+    Statement::compiled(format!(
+        "UPDATE webhook_deliveries SET altered = 1, body = CASE WHEN NOT json_valid(body) THEN '' ELSE \
+           json_set(body, '$.events', (SELECT json_group_array(json({event})) \
+             FROM json_each(webhook_deliveries.body, '$.events') b \
+             JOIN json_each(?3) e ON e.key = b.key WHERE {STANDS_AGAINST_NONE})) END \
+         WHERE account = ?1 AND seq = ?2 AND EXISTS (SELECT 1 FROM json_each(?3) e WHERE NOT ({STANDS_AGAINST_NONE}))"
+    ))
+    .bind(account)
+    .bind(seq)
+    .bind_json(events)
 }
 
 /// Deletes what waits for an account that is gone.
@@ -198,8 +204,8 @@ pub fn remove(account: &AccountId, places: &[i64]) -> Statement {
     .bind_json(places)
 }
 
-/// What has waited for a minute, as `account` and `seq`; it goes to the end of the line, so that what does not open keeps
-/// nobody else's waiting.
+/// What has waited for a minute, as `account` and `seq`. It comes again in an hour, by when its job has been tried a hundred
+/// times: so nothing has many jobs, and what does not open keeps nobody else's waiting.
 #[must_use]
 pub fn overdue(now: UnixMillis, most: i64) -> Statement {
     Statement::new(
@@ -209,7 +215,7 @@ pub fn overdue(now: UnixMillis, most: i64) -> Statement {
     )
     .bind(now + -MINUTE)
     .bind(most)
-    .bind(now)
+    .bind(now + HOUR)
 }
 
 /// Takes messages out of the bodies that hold them, if they are unsent.

@@ -8,13 +8,12 @@ use serde::Deserialize;
 
 use super::{
     effect::{self, Of},
-    item::{Batch, Body, Item, Placed, Received},
+    item::{Batch, Item, Placed, Received},
 };
 use crate::{
     batch::groups,
     config::{self, Account},
     id::AccountId,
-    line::webhook,
     platform::{Context, Database, Platform, PlatformError},
     store::{
         Disposition, Job, Statement,
@@ -70,17 +69,24 @@ pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, received: Received) 
             Err(error) => cx.log_failure("webhook_apply", &error),
         }
     }
-    let [Received { account, body }] = &group;
-    let Some(owner) = config::account_by_id(cx, account).await? else { return Ok(()) };
-    let failed = match body {
-        Body::Here { received_at, signature, text } => {
-            let events = webhook::Delivery::read(text).map_or(0, |delivery| delivery.events.len());
-            delivery::Put { received_at: *received_at, signature, body: text, events }.failed(account)
-        }
-        Body::Ledger(seq) => delivery::judged(account, *seq, "failed", cx.platform.now()),
+    let [received] = &group;
+    let (account, now) = (&received.account, cx.platform.now());
+    let database = match config::account_by_id(cx, account).await {
+        Ok(Some(owner)) => owner.database.clone(),
+        Ok(None) => return Ok(()),
+        // One that does not open says nothing of its database.
+        Err(PlatformError::Stored(_)) => Database::default(),
+        Err(error) => return Err(error),
     };
-    let statements = vec![failed, relay::wake(account, cx.platform.now())];
-    let outcomes = cx.platform.batch(&owner.database, statements).await?;
+    let item = Item::read(cx, &database, &Tombs::new(&cx.settings.keys, account), received).await?;
+    let mut statements: Vec<Statement> =
+        item.failed().map(|failed| delivery::keep(account, &[failed], now)).into_iter().collect();
+    if let Some(seq) = item.seq {
+        statements.push(delivery::without_erased(account, seq, &item.unclaimed()));
+        statements.push(delivery::judged(account, seq, "failed", None));
+    }
+    statements.push(relay::wake(account, now));
+    let outcomes = cx.platform.batch(&database, statements).await?;
     cx.hand_over(account, &outcomes).await;
     Ok(())
 }
@@ -102,7 +108,7 @@ async fn apply_group<P: Platform>(
     let tombs = Tombs::new(&cx.settings.keys, &account.id);
     let mut items = Vec::with_capacity(group.len());
     for received in group {
-        items.push(Item::read(cx, &account, &tombs, received).await?);
+        items.push(Item::read(cx, &account.database, &tombs, received).await?);
     }
     let places: Vec<(Placed, usize)> = items
         .iter()
@@ -210,11 +216,17 @@ async fn settle<P: Platform>(
     let now = cx.platform.now();
     let waited = group.iter().zip(items).filter(|(_, item)| !item.failed);
     let waited = waited.filter_map(|(received, item)| received.seq().map(|seq| (seq, item)));
-    let (odd, even): (Vec<_>, Vec<_>) = waited.partition(|(_, item)| item.is_unreadable());
-    let mut statements: Vec<Statement> =
-        odd.iter().map(|(seq, _)| delivery::judged(&account.id, *seq, "unreadable", now)).collect();
-    if !even.is_empty() {
-        let applied: Vec<(i64, Vec<&str>)> = even.iter().map(|(seq, item)| (*seq, item.ids())).collect();
+    let mut statements = Vec::new();
+    let mut applied: Vec<(i64, Vec<&str>)> = Vec::new();
+    for (seq, item) in waited {
+        statements.push(delivery::without_erased(&account.id, seq, &item.unclaimed()));
+        if item.is_unreadable() {
+            statements.push(delivery::judged(&account.id, seq, "unreadable", Some(now)));
+        } else {
+            applied.push((seq, item.ids()));
+        }
+    }
+    if !applied.is_empty() {
         statements.push(delivery::applied(&account.id, &applied, now));
     }
     if statements.is_empty() {
@@ -226,8 +238,7 @@ async fn settle<P: Platform>(
     Ok(())
 }
 
-/// Puts deliveries that wait on the queue again: their first job was refused or lost. They go to the end of the line, so that
-/// those of an account that does not open keep nobody else's waiting.
+/// Puts deliveries that wait on the queue again: their first job was refused or lost.
 pub async fn drain<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
     #[derive(Deserialize)]
     struct Row {

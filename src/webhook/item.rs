@@ -4,10 +4,9 @@ use serde_json::value::RawValue;
 
 use super::effect::{Claimed, Lies};
 use crate::{
-    config::Account,
     id::{AccountId, LineUserId, Subject},
     line::webhook::{self, Event},
-    platform::{Context, Platform, PlatformError},
+    platform::{Context, Database, Platform, PlatformError},
     secret::Digest,
     store::{
         delivery::{self, Kept, Named, Stored},
@@ -103,7 +102,7 @@ impl<'a> Item<'a> {
     /// Reads a delivery. One that lies in the ledger lies there whole, so that its body is not held.
     pub(super) async fn read<P: Platform>(
         cx: Context<'_, P>,
-        account: &Account,
+        database: &Database,
         tombs: &Tombs<'_>,
         received: &'a Received,
     ) -> Result<Self, PlatformError> {
@@ -117,7 +116,7 @@ impl<'a> Item<'a> {
                 Ok(item(*received_at, text, Some((signature, text)), true))
             }
             Body::Ledger(seq) => {
-                let read = cx.platform.one(&account.database, delivery::read(&account.id, *seq)).await?;
+                let read = cx.platform.one(database, delivery::read(&received.account, *seq)).await?;
                 let stored = read.first::<Stored>()?.unwrap_or_default();
                 Ok(item(stored.received_at, &stored.body, None, stored.verdict == "waiting"))
             }
@@ -197,6 +196,31 @@ impl<'a> Batch<'a> {
 }
 
 impl Item<'_> {
+    /// Its events, of which nothing is claimed.
+    pub(super) fn unclaimed(&self) -> Vec<Named<'_>> {
+        self.named(vec![None; self.events.len()])
+    }
+
+    /// The delivery as one that failed, if it does not lie in the ledger yet.
+    pub(super) fn failed(&self) -> Option<Kept<'_>> {
+        let (signature, body) = self.keeps?;
+        let (events, verdict) = (self.unclaimed(), Some("failed"));
+        Some(Kept { received_at: self.received_at, signature, body, events, verdict })
+    }
+
+    fn named(&self, claims: Vec<Option<String>>) -> Vec<Named<'_>> {
+        self.events
+            .iter()
+            .zip(claims)
+            .map(|(read, claim)| Named {
+                id: read.event.as_ref().map(|event| event.id.as_str()),
+                claim,
+                at: read.event.as_ref().map_or(UnixMillis(0), |event| event.at),
+                tombs: &read.named,
+            })
+            .collect()
+    }
+
     fn kept<'a>(&'a self, number: usize, events: &[(Placed, Claimed<'a>)]) -> Option<Kept<'a>> {
         let (signature, body) = self.keeps?;
         let mut claims = vec![None; self.events.len()];
@@ -207,17 +231,11 @@ impl Item<'_> {
         }
         // In part, it may be more than this part is.
         let is_whole = claims.iter().all(Option::is_some);
-        let named = self.events.iter().zip(claims).map(|(read, claim)| Named {
-            id: read.event.as_ref().map(|event| event.id.as_str()),
-            claim,
-            at: read.event.as_ref().map_or(UnixMillis(0), |event| event.at),
-            tombs: &read.named,
-        });
         let verdict = match (self.is_unreadable(), is_whole) {
             (true, _) => Some("unreadable"),
             (false, false) => Some("applied"),
             (false, true) => None,
         };
-        Some(Kept { received_at: self.received_at, signature, body, events: named.collect(), verdict })
+        Some(Kept { received_at: self.received_at, signature, body, events: self.named(claims), verdict })
     }
 }

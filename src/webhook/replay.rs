@@ -1,24 +1,20 @@
-//! `POST /v1/webhooks/replay` and `POST /v1/webhooks/dead-letters/replay`: LINE's deliveries put on the queue again. An event
-//! that was applied is known by its claim and changes nothing, so any of it may be repeated.
+//! `POST /v1/webhooks/replay`: LINE's deliveries put on the queue again. An event that was applied is known by its claim and
+//! changes nothing, so any of it may be repeated.
 
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::letter;
 use crate::{
     config::Account,
-    platform::{Context, Outcome, Platform, PlatformError},
+    platform::{Context, Platform, PlatformError},
     store::{Job, MAX_INTEGER, delivery::Place, delivery_shown},
     time::UnixMillis,
-    web::{ApiError, Reply, Request, keyset, object},
+    web::{ApiError, Reply, Request, object},
 };
 
 /// Deliveries that one call looks at unless it says otherwise, and at most.
 const DELIVERIES: (i64, i64) = (1_000, 10_000);
-
-/// Dead letters that one call looks at, at most.
-const LETTERS: i64 = 100;
 
 /// The body of `POST /v1/webhooks/replay`.
 #[derive(Debug, Deserialize)]
@@ -27,38 +23,69 @@ struct Replay {
     ids: Option<Vec<i64>>,
     from: Option<String>,
     to: Option<String>,
+    verdict: Option<Open>,
     before: Option<i64>,
     limit: Option<i64>,
 }
 
-/// `POST /v1/webhooks/replay`: deliveries that are named, or that were received within a time.
+/// What was not applied, or not wholly.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Open {
+    /// The queue gave up.
+    Failed,
+    /// Something in it could not be read by the version of the program that tried.
+    Unreadable,
+}
+
+impl Open {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// `POST /v1/webhooks/replay`: deliveries that are named, that were received within a time, or that could not be applied.
 pub async fn replay<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
     match request.json()? {
-        Replay { ids: Some(ids), from: None, to: None, before: None, limit: None } => {
+        Replay { ids: Some(ids), from: None, to: None, verdict: None, before: None, limit: None } => {
             named(cx, account, &ids).await
         }
-        Replay { ids: None, from: Some(from), to: Some(to), before, limit } => {
+        Replay { ids: None, from: Some(from), to: Some(to), verdict: None, before, limit } => {
             let (from, to) = (instant("from", &from)?, instant("to", &to)?);
             if from >= to {
                 return Err(ApiError::invalid_request("from must be before to"));
             }
-            let limit = limit.unwrap_or(DELIVERIES.0);
-            if !(1..=DELIVERIES.1).contains(&limit) {
-                let range = format!("limit is a number from 1 to {}", DELIVERIES.1);
-                return Err(ApiError::invalid_request(range));
-            }
-            if before.is_some_and(|before| !(0..=MAX_INTEGER).contains(&before)) {
-                return Err(ApiError::invalid_request("before is what next said in the answer before"));
-            }
-            within(cx, account, (from, to), before, limit).await
+            within(cx, account, (from, to), checked(before)?, limited(limit)?).await
+        }
+        Replay { ids: None, from: None, to: None, verdict: Some(verdict), before, limit } => {
+            open(cx, account, &verdict, checked(before)?, limited(limit)?).await
         }
         _ => Err(ApiError::invalid_request(
-            "send either ids, or from and to (RFC 3339), with limit and, to go on, before",
+            "send ids, or from and to (RFC 3339), or verdict; the latter with limit and, to go on, before",
         )),
+    }
+}
+
+fn checked(before: Option<i64>) -> Result<Option<i64>, ApiError> {
+    if before.is_some_and(|before| !(0..=MAX_INTEGER).contains(&before)) {
+        return Err(ApiError::invalid_request("before is what next said in the answer before"));
+    }
+    Ok(before)
+}
+
+fn limited(limit: Option<i64>) -> Result<i64, ApiError> {
+    let limit = limit.unwrap_or(DELIVERIES.0);
+    if (1..=DELIVERIES.1).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(ApiError::invalid_request(format!("limit is a number from 1 to {}", DELIVERIES.1)))
     }
 }
 
@@ -122,6 +149,26 @@ async fn within<P: Platform>(
     ]))
 }
 
+/// Those that could not be applied, the newest first.
+async fn open<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    verdict: &Open,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Reply, ApiError> {
+    let open = delivery_shown::open(&account.id, before, limit, verdict.as_str());
+    let rows: Vec<Place> = cx.platform.rows(&account.database, open).await?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    enqueue(cx, account, &seqs).await?;
+    let next = seqs.last().filter(|_| i64::try_from(seqs.len()).is_ok_and(|length| length == limit));
+    Ok(accepted([
+        ("replayed", seqs.len().into()),
+        ("unknown", Value::Array(Vec::new())),
+        ("next", next.copied().into()),
+    ]))
+}
+
 async fn enqueue<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -134,111 +181,4 @@ async fn enqueue<P: Platform>(
 
 fn accepted<const N: usize>(fields: [(&str, Value); N]) -> Reply {
     Reply::json(StatusCode::ACCEPTED, &object(fields))
-}
-
-/// The body of `POST /v1/webhooks/dead-letters/replay`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplayLetters {
-    ids: Option<Vec<String>>,
-    after: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Letter {
-    id: String,
-    at: UnixMillis,
-    body: String,
-}
-
-/// `POST /v1/webhooks/dead-letters/replay`: (1) the letters that are named, else the oldest, as many as are read at once; (2)
-/// each becomes its job again; what is neither a job of LINE's webhooks nor what LINE sends stays, and is named; (3) jobs go
-/// on the queue, and their letters only then: a crash in between has them done twice, which changes nothing; (4) one that
-/// no message holds moves to the ledger in one step, and cron knows it there.
-pub async fn replay_dead<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    request: &Request,
-) -> Result<Reply, ApiError> {
-    // (1)
-    let ReplayLetters { ids, after } = request.json()?;
-    let letters = letters(cx, account, ids.as_deref(), after.as_deref()).await?;
-    // (2)
-    let (mut jobs, mut refused) = (Vec::new(), Vec::new());
-    for letter in &letters {
-        match letter::job(account, letter.at, &letter.body) {
-            Some(job) => jobs.push((letter, job)),
-            None => refused.push(letter.id.as_str()),
-        }
-    }
-    // (3)
-    let (small, large): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(_, job)| letter::fits(job));
-    let (small_letters, jobs): (Vec<&Letter>, Vec<Job>) = small.into_iter().unzip();
-    if !jobs.is_empty() {
-        cx.platform.enqueue(&jobs).await?;
-        let done: Vec<_> = small_letters.iter().map(|letter| (letter.id.as_str(), letter.at)).collect();
-        cx.platform.one(&account.database, delivery_shown::exhumed(&account.id, &done)).await?;
-    }
-    // (4)
-    let mut replayed = jobs.len();
-    for (letter, job) in large {
-        replayed += usize::from(into_ledger(cx, account, letter, &job).await?);
-    }
-    let next = letters.last().filter(|_| ids.is_none()).map(|last| keyset::place(last.at, &last.id));
-    Ok(accepted([("replayed", replayed.into()), ("refused", refused.into()), ("next", next.into())]))
-}
-
-async fn letters<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    ids: Option<&[String]>,
-    after: Option<&str>,
-) -> Result<Vec<Letter>, ApiError> {
-    let read = match (ids, after) {
-        (Some(ids), None) => {
-            if ids.is_empty() || i64::try_from(ids.len()).map_or(true, |length| length > LETTERS) {
-                let wanted = format!("ids are 1 to {LETTERS} ids of dead letters");
-                return Err(ApiError::invalid_request(wanted));
-            }
-            delivery_shown::dead_bodies_of(&account.id, ids)
-        }
-        (None, after) => {
-            let after = after.map(keyset::read_place).transpose()?;
-            delivery_shown::dead_bodies(&account.id, after, LETTERS)
-        }
-        (Some(_), Some(_)) => {
-            return Err(ApiError::invalid_request(
-                "send either ids, or after to go on, or neither for the oldest",
-            ));
-        }
-    };
-    Ok(cx.platform.rows(&account.database, read).await?)
-}
-
-/// Whether the letter moved. What the queue refuses then, cron finds in the ledger.
-async fn into_ledger<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    letter: &Letter,
-    job: &Job,
-) -> Result<bool, ApiError> {
-    let Job::Webhook { body, .. } = job else { return Ok(false) };
-    let size = i64::try_from(letter.body.len()).unwrap_or(i64::MAX);
-    let events = letter::events(body);
-    let moved = vec![
-        delivery_shown::into_ledger(
-            &account.id,
-            (&letter.id, letter.at, size),
-            (body, events),
-            cx.platform.now(),
-        ),
-        delivery_shown::exhumed(&account.id, &[(&letter.id, letter.at)]),
-    ];
-    let outcomes = cx.platform.batch(&account.database, moved).await?;
-    let place: Option<Place> = outcomes.first().map(Outcome::first).transpose()?.flatten();
-    let Some(Place { seq }) = place else { return Ok(false) };
-    if let Err(error) = enqueue(cx, account, &[seq]).await {
-        cx.log_failure("webhook_replay", &error);
-    }
-    Ok(true)
 }

@@ -1,4 +1,4 @@
-//! `/v1/webhooks/deliveries` and `/v1/webhooks/dead-letters`: what LINE sent and what became of it. Lists say nothing of
+//! `/v1/webhooks/deliveries`: what LINE sent and what became of it. Lists say nothing of
 //! persons; what a delivery says is shown one by one.
 
 use http::StatusCode;
@@ -139,60 +139,6 @@ pub async fn delivery<P: Platform>(
     if let Some(fields) = shown.as_object_mut() {
         let signature = row.signature.filter(|signature| !signature.is_empty());
         fields.insert("signature".to_owned(), signature.into());
-        fields.insert("body".to_owned(), row.body.into());
-    }
-    Ok(Reply::json(StatusCode::OK, &shown))
-}
-
-#[derive(Deserialize)]
-struct DeadLetter {
-    id: String,
-    at: UnixMillis,
-    source: String,
-    reason: String,
-    size: i64,
-    body: Option<String>,
-}
-
-impl DeadLetter {
-    fn shown(&self) -> Value {
-        object([
-            ("id", self.id.as_str().into()),
-            ("at", self.at.rfc3339().into()),
-            ("source", self.source.as_str().into()),
-            ("reason", self.reason.as_str().into()),
-            ("size", self.size.into()),
-        ])
-    }
-}
-
-/// `GET /v1/webhooks/dead-letters`: the oldest first, as the shop's own dead letters are.
-pub async fn dead_letters<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    request: &Request,
-) -> Result<Reply, ApiError> {
-    let form = Form::of_query(request)?;
-    let limit = form.limit(keyset::LIMIT.0, keyset::LIMIT.1)?;
-    let read = delivery_shown::dead(&account.id, keyset::at_place(&form)?, limit);
-    let rows: Vec<DeadLetter> = cx.platform.rows(&account.database, read).await?;
-    let next = rows.last().filter(|_| is_full(rows.len(), limit)).map(|row| keyset::place(row.at, &row.id));
-    let letters: Vec<Value> = rows.iter().map(DeadLetter::shown).collect();
-    let page = object([("dead_letters", letters.into()), ("next", next.into())]);
-    Ok(Reply::json(StatusCode::OK, &page))
-}
-
-/// `GET /v1/webhooks/dead-letters/{id}`: with what it says: a delivery or an event as LINE sent it, or a job of ours.
-pub async fn dead_letter<P: Platform>(
-    cx: Context<'_, P>,
-    account: &Account,
-    id: &str,
-) -> Result<Reply, ApiError> {
-    let read = delivery_shown::dead_one(&account.id, id);
-    let row: Option<DeadLetter> = cx.platform.one(&account.database, read).await?.first()?;
-    let row = row.ok_or_else(|| ApiError::not_found("the dead letter"))?;
-    let mut shown = row.shown();
-    if let Some(fields) = shown.as_object_mut() {
         fields.insert("body".to_owned(), row.body.into());
     }
     Ok(Reply::json(StatusCode::OK, &shown))

@@ -2,6 +2,7 @@
 
 use enishi::time::{DAY, SECOND};
 use enishi_world::{Fault, Point};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -167,4 +168,61 @@ fn deliveries_go_after_two_weeks_but_for_the_newest_and_claims_after_a_month() {
     assert_eq!(stage.count("webhook_events"), 0);
     deliver(&stage, &json!([event("follow", &user, "E9", world.now().0)]));
     assert_eq!(world.query("SELECT max(seq) AS seq FROM webhook_deliveries"), [json!({ "seq": 4 })]);
+}
+
+/// A delivery of two users' messages that is too large for the queue; whether anything of the first is left of it.
+fn names_after(stage: &Stage, verdict: &str, user: &str, other: &str) -> bool {
+    let text = "x".repeat(60_000);
+    let events = json!([message(user, "91", &text, 1), message(other, "92", &text, 1)]);
+    assert_eq!(stage.world.answer(webhook(&delivery(&events))).status, 200);
+    stage.world.settle(3 * 60 * 60 * SECOND);
+    let rows =
+        stage.world.query("SELECT verdict, altered, body FROM webhook_deliveries ORDER BY seq DESC LIMIT 1");
+    assert_eq!(rows[0]["verdict"], verdict, "{}", rows[0]["verdict"]);
+    let body = rows[0]["body"].as_str().unwrap();
+    assert!(body.contains(other), "the other's event stays");
+    body.contains(user)
+}
+
+#[test]
+fn what_waited_says_nothing_of_who_was_erased_before_it_came() {
+    for poisoned in [false, true] {
+        let stage = Stage::new(1);
+        let user = stage.member("m-1", "gold");
+        let other = stage.friend("太郎");
+        let erase = stage.api(&stage.shop, Method::DELETE, "/v1/members/m-1", None);
+        assert_eq!(erase.0, 204);
+        if poisoned {
+            stage.world.execute(
+                "CREATE TRIGGER poison BEFORE INSERT ON chat_messages BEGIN SELECT raise(ABORT, 'poison'); END",
+            );
+        }
+        let verdict = if poisoned { "failed" } else { "applied" };
+        assert!(!names_after(&stage, verdict, &user, &other), "{verdict}");
+    }
+}
+
+#[test]
+fn deliveries_of_an_account_that_does_not_open_are_kept_as_failed_and_come_to_life() {
+    let stage = Stage::new(1);
+    let (world, user) = (&stage.world, stage.person("花子"));
+    let config = world.query("SELECT config FROM accounts WHERE host = 'localhost'")[0]["config"].clone();
+    assert_eq!(world.answer(webhook(&delivery(&json!([event("follow", &user, "E1", 1)])))).status, 200);
+    world.execute("UPDATE accounts SET config = '{}', version = version + 1 WHERE host = 'localhost'");
+    world.evict_isolate();
+    for _ in 0..130 {
+        world.run_queues();
+        world.advance(60 * SECOND);
+    }
+    assert_eq!(verdicts(&stage), [("failed".into(), 0)]);
+    let config = config.as_str().unwrap().replace('\'', "''");
+    world.execute(&format!(
+        "UPDATE accounts SET config = '{config}', version = version + 1 WHERE host = 'localhost'"
+    ));
+    world.evict_isolate();
+    let again = json!({ "verdict": "failed" });
+    assert_eq!(stage.api(&stage.shop, Method::POST, "/v1/webhooks/replay", Some(&again)).0, 202);
+    world.run_queues();
+    assert_eq!(verdicts(&stage), [("applied".into(), 0)]);
+    assert_eq!(stage.count("line_users WHERE friend = 1"), 1);
 }

@@ -1,20 +1,17 @@
-//! LINE's deliveries as the shop looks at them: listed, shown, and applied again; and those that are dead.
+//! LINE's deliveries as the shop looks at them: listed, shown, and applied again; and those that could not be applied.
 
 use enishi::{
-    platform::{Database, Platform as _},
-    store::{Job, Statement, dead_letter, delivery_shown},
-    time::{HOUR, MINUTE, UnixMillis},
+    store::Job,
+    time::{HOUR, MINUTE},
 };
 use enishi_world::{ACCOUNT, BEGIN, Fault, Point};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Shop, Stage, webhook};
+use crate::support::{Shop, Stage, delivery::delivery, webhook};
 
 const DELIVERIES: &str = "/v1/webhooks/deliveries";
 const REPLAY: &str = "/v1/webhooks/replay";
-const LETTERS: &str = "/v1/webhooks/dead-letters";
-const REPLAY_LETTERS: &str = "/v1/webhooks/dead-letters/replay";
 
 /// A message that no database takes.
 const POISON: &str = "CREATE TRIGGER poison BEFORE INSERT ON chat_messages WHEN new.text = 'poison' \
@@ -130,32 +127,23 @@ fn a_verdict_that_few_have_is_found_without_reading_the_ledger() {
 fn another_shops_key_sees_and_replays_nothing_of_this_one() {
     let stage = Stage::new(1);
     ledger(&stage, 3);
-    let account = stage.account_id();
-    stage.world.execute(&format!(
-        "INSERT INTO dead_letters (id, account, source, reason, body, at) VALUES ('d1', '{account}', 'webhook', 'r', 'b', 1)"
-    ));
+    stage.world.execute("UPDATE webhook_deliveries SET verdict = 'failed' WHERE seq = 3");
     let other = stage.other_shop();
-    for (path, list) in [(DELIVERIES, "deliveries"), (LETTERS, "dead_letters")] {
-        let (status, body) = stage.api(&other, Method::GET, path, None);
-        assert_eq!((status, &body[list]), (200, &json!([])));
+    for query in ["", "?verdict=failed", "?verdict=applied"] {
+        let (status, body) = stage.api(&other, Method::GET, &format!("{DELIVERIES}{query}"), None);
+        assert_eq!((status, &body["deliveries"]), (200, &json!([])));
     }
-    for path in [format!("{DELIVERIES}/1"), format!("{LETTERS}/d1")] {
-        assert_eq!(stage.api(&other, Method::GET, &path, None).0, 404, "{path}");
-    }
+    assert_eq!(stage.api(&other, Method::GET, &format!("{DELIVERIES}/1"), None).0, 404);
     let (_, body) = stage.api(&other, Method::POST, REPLAY, Some(&json!({ "ids": [1, 2] })));
     assert_eq!((&body["replayed"], &body["unknown"]), (&json!(0), &json!([1, 2])));
     let (_, body) = stage.api(&other, Method::POST, REPLAY, Some(&minutes(0, 10)));
     assert_eq!(body["replayed"], 0);
-    for wanted in [json!({}), json!({ "ids": ["d1"] })] {
-        let (_, body) = stage.api(&other, Method::POST, REPLAY_LETTERS, Some(&wanted));
-        assert_eq!((&body["replayed"], &body["refused"]), (&json!(0), &json!([])));
-    }
+    let (_, body) = stage.api(&other, Method::POST, REPLAY, Some(&json!({ "verdict": "failed" })));
+    assert_eq!(body["replayed"], 0);
     assert_eq!(stage.world.queued(), Vec::<String>::new());
-    assert_eq!(stage.count("dead_letters"), 1);
     let mut stranger = Shop::of(ACCOUNT, "0");
     stranger.api_key = other.api_key;
-    for (method, path) in [(Method::GET, DELIVERIES), (Method::POST, REPLAY), (Method::POST, REPLAY_LETTERS)]
-    {
+    for (method, path) in [(Method::GET, DELIVERIES), (Method::POST, REPLAY)] {
         assert_eq!(stage.api(&stranger, method, path, Some(&json!({}))).0, 401);
     }
 }
@@ -232,41 +220,30 @@ fn a_replay_that_nobody_can_mean_is_refused_with_a_sentence() {
     ledger(&stage, 2);
     let (from, to) = ("2026-01-05T12:00:00+09:00", "2026-01-05T13:00:00+09:00");
     let many: Vec<i64> = (0..10_001).collect();
-    let letters: Vec<String> = (0..101).map(|id| id.to_string()).collect();
     let wrong = [
-        (REPLAY, json!({})),
-        (REPLAY, json!({ "ids": [] })),
-        (REPLAY, json!({ "ids": ["1"] })),
-        (REPLAY, json!({ "ids": [-1] })),
-        (REPLAY, json!({ "ids": [1.5] })),
-        (REPLAY, json!({ "ids": [9_007_199_254_740_993_i64] })),
-        (REPLAY, json!({ "ids": many })),
-        (REPLAY, json!({ "ids": [1], "from": from, "to": to })),
-        (REPLAY, json!({ "from": from })),
-        (REPLAY, json!({ "from": to, "to": from })),
-        (REPLAY, json!({ "from": from, "to": from })),
-        (REPLAY, json!({ "from": "2026-01-05", "to": to })),
-        (REPLAY, json!({ "from": "2026-01-05T12:00:00", "to": to })),
-        (REPLAY, json!({ "from": from, "to": to, "limit": 0 })),
-        (REPLAY, json!({ "from": from, "to": to, "limit": 10_001 })),
-        (REPLAY, json!({ "from": from, "to": to, "before": -1 })),
-        (REPLAY, json!({ "everything": true })),
-        (REPLAY_LETTERS, json!({ "ids": [] })),
-        (REPLAY_LETTERS, json!({ "ids": letters })),
-        (REPLAY_LETTERS, json!({ "ids": ["a"], "after": "1.a" })),
-        (REPLAY_LETTERS, json!({ "after": "yesterday" })),
-        (REPLAY_LETTERS, json!({ "all": true })),
+        json!({}),
+        json!({ "ids": [] }),
+        json!({ "ids": ["1"] }),
+        json!({ "ids": [-1] }),
+        json!({ "ids": [1.5] }),
+        json!({ "ids": [9_007_199_254_740_993_i64] }),
+        json!({ "ids": many }),
+        json!({ "ids": [1], "from": from, "to": to }),
+        json!({ "from": from }),
+        json!({ "from": to, "to": from }),
+        json!({ "from": from, "to": from }),
+        json!({ "from": "2026-01-05", "to": to }),
+        json!({ "from": "2026-01-05T12:00:00", "to": to }),
+        json!({ "from": from, "to": to, "limit": 0 }),
+        json!({ "from": from, "to": to, "limit": 10_001 }),
+        json!({ "from": from, "to": to, "before": -1 }),
+        json!({ "everything": true }),
     ];
-    for (path, body) in wrong {
-        let (status, answer) = stage.api(&stage.shop, Method::POST, path, Some(&body));
-        assert_eq!((status, &answer["error"]), (400, &json!("invalid_request")), "{path} {body}: {answer}");
+    for body in wrong {
+        let (status, answer) = stage.api(&stage.shop, Method::POST, REPLAY, Some(&body));
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid_request")), "{body}: {answer}");
     }
     assert_eq!(stage.world.queued(), Vec::<String>::new());
-}
-
-/// A delivery with these events for the first account's bot.
-fn delivery(events: &Value) -> String {
-    json!({ "destination": ACCOUNT.bot_user_id, "events": events }).to_string()
 }
 
 fn message(user: &str, id: &str, text: &str) -> Value {
@@ -355,186 +332,38 @@ fn a_verdict_that_few_have_is_looked_for_in_pieces() {
     assert_eq!((found, nexts), (vec![24_000, 3], vec![15_001, 5_001]));
 }
 
-/// Puts a dead letter of the first account; `@LARGE@` in it stands for 180,000 zeros.
-fn bury(stage: &Stage, (id, source): (&str, &str), at: i64, body: &str) {
-    let (account, body) = (stage.account_id(), body.replace('\'', "''"));
-    stage.world.execute(&format!(
-        "INSERT INTO dead_letters (id, account, source, reason, body, at) \
-         VALUES ('{id}', '{account}', '{source}', 'retries_exhausted', replace('{body}', '@LARGE@', hex(zeroblob(90000))), {at})"
-    ));
-}
-
 #[test]
-fn what_is_dead_is_listed_shown_alone_and_comes_to_life_by_a_replay_once() {
+fn what_the_queue_gave_up_on_is_found_by_its_verdict_and_comes_to_life_by_a_replay_once() {
     let stage = Stage::new(1);
-    let user = stage.friend("花子");
-    bury(&stage, ("a", "webhook"), 1, &message(&user, "1", "one").to_string());
-    let letters = get(&stage, LETTERS);
-    let size = message(&user, "1", "one").to_string().len();
-    let letter = json!({
-        "id": "a", "at": "1970-01-01T00:00:00.001Z", "source": "webhook", "reason": "retries_exhausted", "size": size,
-    });
-    assert_eq!(letters, json!({ "dead_letters": [letter], "next": null }));
-    let shown = get(&stage, &format!("{LETTERS}/a"));
-    assert_eq!(shown["body"], json!(message(&user, "1", "one").to_string()));
-    for replayed in [1, 0] {
-        let answer = post(&stage, REPLAY_LETTERS, &json!({ "ids": ["a"] }));
-        assert_eq!((&answer["replayed"], &answer["refused"]), (&json!(replayed), &json!([])));
-        stage.world.run_queues();
-        assert_eq!((stage.count("chat_messages"), stage.count("dead_letters")), (1, 0));
+    let (world, user) = (&stage.world, stage.friend("花子"));
+    world.execute(POISON);
+    let large = format!("poison{}", "0".repeat(180_000));
+    world.execute(
+        "CREATE TRIGGER large BEFORE INSERT ON chat_messages WHEN length(new.text) > 100000 \
+        BEGIN SELECT raise(ABORT, 'refused'); END",
+    );
+    for events in [json!([message(&user, "1", "poison")]), json!([message(&user, "2", &large)])] {
+        assert_eq!(world.answer(webhook(&delivery(&events))).status, 200);
     }
-    assert_eq!(stage.api(&stage.shop, Method::GET, &format!("{LETTERS}/a"), None).0, 404);
-}
-
-#[test]
-fn a_letter_stays_until_its_job_is_on_the_queue_and_a_crash_in_between_does_it_twice_for_once() {
-    let stage = Stage::new(1);
-    let user = stage.friend("花子");
-    bury(&stage, ("a", "webhook"), 1, &message(&user, "1", "one").to_string());
-    stage.world.fail_next(Point::Queue, Fault::Refused, 1);
-    let (status, body) = stage.api(&stage.shop, Method::POST, REPLAY_LETTERS, Some(&json!({})));
-    assert_eq!((status, &body["error"], stage.count("dead_letters")), (503, &json!("queue"), 1));
-    stage.world.fail_next(Point::Queue, Fault::CrashAfter, 1);
-    assert_eq!(stage.api(&stage.shop, Method::POST, REPLAY_LETTERS, Some(&json!({}))).0, 500);
-    assert_eq!(stage.count("dead_letters"), 1);
-    stage.world.run_queues();
-    assert_eq!(stage.count("chat_messages"), 1);
-    assert_eq!(post(&stage, REPLAY_LETTERS, &json!({}))["replayed"], 1);
-    stage.world.run_queues();
-    assert_eq!((stage.count("chat_messages"), stage.count("dead_letters")), (1, 0));
-}
-
-#[test]
-fn an_event_alone_a_delivery_and_a_job_are_all_brought_back() {
-    let stage = Stage::new(1);
-    let user = stage.friend("花子");
-    let account = enishi::id::AccountId::parse(&stage.account_id()).unwrap();
-    bury(&stage, ("event", "webhook"), 1, &message(&user, "1", "one").to_string());
-    bury(
-        &stage,
-        ("delivery", "webhook"),
-        2,
-        &delivery(&json!([{ "broken": 1 }, message(&user, "2", "two")])),
-    );
-    let body = delivery(&json!([message(&user, "3", "three")]));
-    let job = Job::Webhook { account: account.clone(), received_at: BEGIN, signature: String::new(), body };
-    bury(&stage, ("job", "queue"), 3, &job.to_text());
-    bury(&stage, ("ledger", "queue"), 4, &Job::Delivery { account, seq: 1 }.to_text());
-    let listed = get(&stage, &format!("{LETTERS}?limit=3"));
-    let of = |list: &Value| -> Vec<String> {
-        list["dead_letters"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| row["id"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    assert_eq!(of(&listed), ["event", "delivery", "job"]);
-    let next = listed["next"].as_str().unwrap();
-    assert_eq!(of(&get(&stage, &format!("{LETTERS}?limit=3&after={next}"))), ["ledger"]);
-    assert_eq!(post(&stage, REPLAY_LETTERS, &json!({}))["replayed"], 4);
-    stage.world.run_queues();
-    assert_eq!(stage.count("chat_messages"), 3);
-    let left = get(&stage, LETTERS);
-    assert!(
-        of(&left).iter().all(|id| !["event", "delivery", "job", "ledger"].contains(&id.as_str())),
-        "{left}"
-    );
-}
-
-#[test]
-fn what_nobody_can_read_stays_is_named_and_stands_in_nobodys_way() {
-    let stage = Stage::new(1);
-    let user = stage.friend("花子");
-    let other = Job::Webhook {
-        account: enishi::id::AccountId::parse("another").unwrap(),
-        received_at: BEGIN,
-        signature: String::new(),
-        body: delivery(&json!([message(&user, "9", "nine")])),
-    };
-    bury(&stage, ("a", "webhook"), 1, "not json");
-    bury(&stage, ("b", "webhook"), 2, r#"{"type":"broken"}"#);
-    bury(&stage, ("c", "queue"), 3, r#"{"v":9,"job":"from the future"}"#);
-    bury(&stage, ("d", "queue"), 4, &other.to_text());
-    bury(&stage, ("e", "webhook"), 5, &delivery(&json!([])));
-    bury(&stage, ("f", "webhook"), 6, &message(&user, "1", "one").to_string());
-    bury(&stage, ("g", "relay"), 7, &message(&user, "2", "two").to_string());
-    let answer = post(&stage, REPLAY_LETTERS, &json!({}));
-    assert_eq!((&answer["replayed"], &answer["refused"]), (&json!(1), &json!(["a", "b", "c", "d", "e"])));
-    let again = post(&stage, REPLAY_LETTERS, &json!({ "after": answer["next"] }));
-    assert_eq!(again, json!({ "replayed": 0, "refused": [], "next": null }));
-    stage.world.run_queues();
-    assert_eq!((stage.count("chat_messages"), stage.count("dead_letters")), (1, 6));
-}
-
-#[test]
-fn a_letter_that_is_buried_again_while_it_is_replayed_is_not_lost() {
-    let stage = Stage::new(1);
-    let (world, account) = (&stage.world, enishi::id::AccountId::parse(&stage.account_id()).unwrap());
-    let run = |statement: Statement| {
-        world.run(world.one(&Database::default(), statement)).unwrap().unwrap().changes
-    };
-    let bury_at = |at: i64| {
-        let why = ("webhook", "unreadable_event");
-        dead_letter::write(Some(&account), why, "not json", &[], UnixMillis(at))
-    };
-    assert_eq!(run(bury_at(1)), 1);
-    let id = get(&stage, LETTERS)["dead_letters"][0]["id"].as_str().unwrap().to_owned();
-    // Put on the queue by the call; the consumer cannot read it and buries it at once; only then the call deletes.
-    assert_eq!(run(bury_at(2)), 1);
-    assert_eq!(run(delivery_shown::exhumed(&account, &[(&id, UnixMillis(1))])), 0);
-    assert_eq!(stage.count("dead_letters WHERE at = 2"), 1);
-    assert_eq!(run(delivery_shown::exhumed(&account, &[(&id, UnixMillis(2))])), 1);
-}
-
-#[test]
-fn a_letter_that_no_message_holds_moves_to_the_ledger_in_one_step() {
-    let stage = Stage::new(1);
-    let user = stage.friend("花子");
-    let large = "0".repeat(180_000);
-    let events = json!([message(&user, "1", "あ@LARGE@"), message(&user, "2", "x")]);
-    bury(&stage, ("a", "webhook"), BEGIN.0 + 1, &delivery(&events));
-    // The queue refuses: the row waits, and cron knows it.
-    stage.world.fail_next(Point::Queue, Fault::Refused, 1);
-    assert_eq!(post(&stage, REPLAY_LETTERS, &json!({}))["replayed"], 1);
-    assert_eq!(stage.count("dead_letters"), 0);
-    let row = get(&stage, &format!("{DELIVERIES}/2"));
-    assert_eq!(
-        (&row["verdict"], &row["events"], &row["altered"]),
-        (&json!("waiting"), &json!(2), &json!(true))
-    );
-    assert_eq!((&row["received_at"], &row["signature"]), (&json!((BEGIN + 1).rfc3339()), &json!(null)));
-    assert!(row["body"].as_str().unwrap().contains(&large));
-    stage.world.settle(5 * MINUTE);
+    world.settle(3 * HOUR);
+    let failed = get(&stage, &format!("{DELIVERIES}?verdict=failed"));
+    assert_eq!(failed["deliveries"].as_array().unwrap().len(), 2, "{failed}");
+    assert_eq!(failed["deliveries"][0]["applied_at"], Value::Null);
+    let again = json!({ "verdict": "failed" });
+    // It fails still, and stays where it was.
+    assert_eq!(post(&stage, REPLAY, &again)["replayed"], 2);
+    world.settle(3 * HOUR);
+    assert_eq!(get(&stage, &format!("{DELIVERIES}?verdict=failed")), failed);
+    world.execute("DROP TRIGGER poison");
+    world.execute("DROP TRIGGER large");
+    let first = post(&stage, REPLAY, &json!({ "verdict": "failed", "limit": 1 }));
+    let rest = post(&stage, REPLAY, &json!({ "verdict": "failed", "limit": 1, "before": first["next"] }));
+    assert_eq!((&first["replayed"], &rest["replayed"]), (&json!(1), &json!(1)));
+    world.settle(MINUTE);
     assert_eq!(stage.count("chat_messages"), 2);
-    bury(&stage, ("b", "webhook"), BEGIN.0 + 2, &message(&user, "3", "@LARGE@").to_string());
-    assert_eq!(post(&stage, REPLAY_LETTERS, &json!({ "ids": ["b"] }))["replayed"], 1);
-    assert_eq!(queued(&stage), [3]);
-    assert_eq!(
-        get(&stage, &format!("{DELIVERIES}/3"))["body"],
-        delivery(&json!([message(&user, "3", &large)]))
-    );
-    stage.world.run_queues();
-    assert_eq!((stage.count("chat_messages"), stage.count("dead_letters")), (3, 0));
-}
-
-#[test]
-fn letters_are_read_in_pieces_that_an_isolate_can_hold() {
-    let stage = Stage::new(1);
-    let user = stage.friend("花子");
-    for at in 1..=7 {
-        let id = at.to_string();
-        bury(&stage, (&id, "webhook"), at, &message(&user, &id, "@LARGE@@LARGE@").to_string());
-    }
-    let (mut after, mut replayed) = (json!({}), Vec::new());
-    loop {
-        let answer = post(&stage, REPLAY_LETTERS, &after);
-        replayed.push(answer["replayed"].as_i64().unwrap());
-        if answer["next"].is_null() {
-            break;
-        }
-        after = json!({ "after": answer["next"] });
-    }
-    assert_eq!(replayed, [3, 3, 1, 0]);
-    assert_eq!(stage.count("dead_letters"), 0);
+    assert_eq!(get(&stage, &format!("{DELIVERIES}?verdict=failed"))["deliveries"], json!([]));
+    assert_eq!(post(&stage, REPLAY, &again), json!({ "replayed": 0, "unknown": [], "next": null }));
+    let (status, answer) =
+        stage.api(&stage.shop, Method::POST, REPLAY, Some(&json!({ "verdict": "applied" })));
+    assert_eq!(status, 400, "{answer}");
 }
