@@ -1,6 +1,7 @@
 //! Relays: tools behind us that get LINE's deliveries as LINE sent them, in sequence, each at its own pace.
 
 mod api;
+mod door;
 mod prove;
 mod runs;
 mod sending;
