@@ -36,6 +36,9 @@ fn what_line_delivers_reaches_a_tool_byte_by_byte_once_and_in_sequence() {
         stage.world.run_queues();
     }
     stage.world.settle(MINUTE);
+    deliver(&stage, &third);
+    stage.world.run_queue(Queue::Webhooks);
+    assert_eq!(stage.world.queued(), Vec::<String>::new(), "what only repeats costs a relay no job");
     let sent = bodies(&stage, ONE);
     // The large one lies in the ledger before anybody knows whether it repeats, and so it is sent on again, as LINE did.
     assert_eq!(sent, [first, large.clone(), third, large]);

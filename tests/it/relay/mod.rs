@@ -2,6 +2,7 @@
 
 mod api;
 mod door;
+mod midst;
 mod prove;
 mod runs;
 mod sending;

@@ -3,31 +3,6 @@
 use super::*;
 
 #[test]
-fn a_pause_in_the_midst_of_a_run_ends_it_after_the_delivery_under_way_without_repeating_it() {
-    let stage = Stage::new(1);
-    let world = &stage.world;
-    let id = relay_to(&stage, ONE, &json!({}));
-    apply(&stage, 1..4);
-    world.answer_shop_calls_at(ONE, ShopOutcome::Late(StatusCode::OK, 3_000));
-    let pausing = async {
-        world.sleep_until(world.now() + SECOND).await;
-        world.execute("UPDATE relays SET paused = 1");
-    };
-    let bodies = world.queued();
-    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-    let memory = world.isolate();
-    let working = async { drop(enishi::app::work(world.context(&memory), &bodies).await) };
-    let both: [std::pin::Pin<Box<dyn Future<Output = ()>>>; 2] = [Box::pin(pausing), Box::pin(working)];
-    world.together(both);
-    assert_eq!(calls_at(&stage, ONE).len(), 1);
-    recovers(&stage, ONE);
-    patch(&stage, &id, &json!({ "paused": false }));
-    world.settle(MINUTE);
-    let numbers: Vec<usize> = calls_at(&stage, ONE).iter().map(number_of).collect();
-    assert_eq!(numbers, [1, 2, 3]);
-}
-
-#[test]
 fn jobs_that_come_twice_late_or_for_nothing_send_nothing_twice() {
     let stage = Stage::new(1);
     let world = &stage.world;
@@ -55,28 +30,6 @@ fn jobs_that_come_twice_late_or_for_nothing_send_nothing_twice() {
     assert_eq!(world.run(work()).unwrap(), [Disposition::Done]);
     world.settle(5 * MINUTE);
     assert_eq!((calls_at(&stage, ONE).len(), world.queued()), (40, Vec::<String>::new()));
-}
-
-#[test]
-fn a_relay_that_is_removed_in_the_midst_of_a_run_leaves_nothing_behind() {
-    let stage = Stage::new(1);
-    let world = &stage.world;
-    let id = relay_to(&stage, ONE, &json!({}));
-    apply(&stage, 1..4);
-    world.answer_shop_calls_at(ONE, ShopOutcome::Late(StatusCode::INTERNAL_SERVER_ERROR, 3_000));
-    let removing = async {
-        world.sleep_until(world.now() + SECOND).await;
-        world.execute(&format!("DELETE FROM relays WHERE id = '{id}'"));
-    };
-    let bodies = world.queued();
-    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-    let memory = world.isolate();
-    let working = async { drop(enishi::app::work(world.context(&memory), &bodies).await) };
-    let both: [std::pin::Pin<Box<dyn Future<Output = ()>>>; 2] = [Box::pin(removing), Box::pin(working)];
-    world.together(both);
-    world.settle(5 * MINUTE);
-    assert_eq!(calls_at(&stage, ONE).len(), 1);
-    assert_eq!(stage.count("relays") + stage.count("relay_dead_letters"), 0);
 }
 
 /// Every call of a run, and every way in which it may go wrong.

@@ -83,6 +83,7 @@ fn what_is_paused_is_not_tried_and_the_end_of_the_pause_or_another_address_tries
     let id = relay_to(&stage, ONE, &json!({}));
     patch(&stage, &id, &json!({ "paused": true }));
     apply(&stage, 1..3);
+    assert_eq!(world.queued(), Vec::<String>::new());
     world.settle(HOUR);
     assert_eq!(calls_at(&stage, ONE).len(), 0);
     assert_eq!(shown(&stage, &id)["lag"], json!({ "deliveries": 2, "seconds": 3_600 }));
@@ -174,8 +175,10 @@ fn deliveries_that_the_ledger_dropped_before_their_turn_count_as_lost_and_places
     apply(&stage, 1..4);
     world.run_queues();
     world.execute("UPDATE webhook_deliveries SET seq = 7 WHERE seq = 3; UPDATE relays SET cursor = 7");
+    world.advance(20 * DAY);
     apply(&stage, [4]);
     world.execute("UPDATE webhook_deliveries SET seq = 20 WHERE seq = 8");
+    world.advance(HOUR);
     world.run_queues();
     assert_eq!((taken(&stage, ONE), shown(&stage, &id)["lost"].clone()), (vec![1, 2, 3, 4], json!(0)));
     fails_with(&stage, ONE, 500);
