@@ -93,7 +93,8 @@ pub async fn post<P: Platform>(
         read(&account.id, Some(&id), now),
     ];
     let outcomes = cx.platform.batch(&account.database, statements).await?;
-    if outcomes.first().is_none_or(|made| made.changes == 0) {
+    let made: Vec<Value> = outcomes.first().map(Outcome::rows).transpose()?.unwrap_or_default();
+    if made.is_empty() {
         let description = format!("an account has at most {MAX_RELAYS} relays; remove one first");
         return Err(ApiError::conflict("too_many_relays", description));
     }
