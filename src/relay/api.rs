@@ -4,7 +4,10 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::statements::remove;
+use super::{
+    shown::{last_of, parsed, read, shown, unknown},
+    statements::remove,
+};
 use crate::{
     config::{Account, Replier, is_acceptable_target, origin_of},
     id::{AccountId, RelayId},
@@ -13,7 +16,6 @@ use crate::{
         Statement,
         audit::{self, Change},
         relay::{ON_ITS_WAY, call},
-        shown::{time, truth},
     },
     time::UnixMillis,
     web::{ApiError, Reply, Request},
@@ -24,26 +26,6 @@ const MAX_RELAYS: i64 = 10;
 
 /// The longest label, in characters.
 const MAX_LABEL: usize = 100;
-
-/// A relay `r` as the API shows it. Deliveries are counted up to 10,000, so that a look stays cheap however far behind it is.
-const SHOWN: &str = concat!(
-    "json_object('id', r.id, 'label', r.label, 'url', r.url, 'paused', ",
-    truth!("r.paused"),
-    ", 'created_at', ",
-    time!("r.created_at"),
-    ", 'lag', json_object('deliveries', (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries d \
-         WHERE d.account = r.account AND d.seq > r.cursor AND d.verdict <> 'duplicate' LIMIT 10000)), \
-       'seconds', coalesce((SELECT CAST(max(0, ?2 - d.received_at) / 1000 AS INTEGER) FROM webhook_deliveries d \
-         WHERE d.account = r.account AND d.seq > r.cursor AND d.verdict <> 'duplicate' ORDER BY d.seq LIMIT 1), 0)), \
-       'attempts', r.attempts, 'failing_since', ",
-    time!("r.failing_since"),
-    ", 'next_attempt_at', iif(r.attempts > 0 AND r.lease IS NULL, ",
-    time!("r.due_at"),
-    ", NULL), 'reason', r.reason, 'delivered', r.delivered, 'delivered_at', ",
-    time!("r.delivered_at"),
-    ", 'lost', r.lost, 'dead_letters', (SELECT count(*) FROM relay_dead_letters l \
-       WHERE l.account = r.account AND l.relay = r.id)) AS shown"
-);
 
 /// The body of `POST /v1/webhooks/relays`.
 #[derive(Debug, Deserialize)]
@@ -164,30 +146,6 @@ pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str
     }
 }
 
-pub(super) fn unknown() -> ApiError {
-    ApiError::not_found("the relay")
-}
-
-pub(super) fn parsed(id: &str) -> Result<RelayId, ApiError> {
-    RelayId::parse(id).map_err(|_| unknown())
-}
-
-/// The JSON objects that a statement made, as `shown`.
-pub(super) fn shown(outcome: &Outcome) -> Result<Vec<Value>, ApiError> {
-    #[derive(Deserialize)]
-    struct Row {
-        shown: String,
-    }
-    let rows: Vec<Row> = outcome.rows()?;
-    Ok(rows.iter().map(|row| serde_json::from_str(&row.shown).unwrap_or_default()).collect())
-}
-
-/// The relay that the last statement read.
-fn last_of(outcomes: &[Outcome]) -> Result<Value, ApiError> {
-    let rows = outcomes.last().map(shown).transpose()?.unwrap_or_default();
-    rows.into_iter().next().ok_or_else(unknown)
-}
-
 fn check(account: &Account, label: Option<&str>, url: Option<&str>) -> Result<(), ApiError> {
     let is_label = |label: &str| label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
     if !label.is_none_or(is_label) {
@@ -211,17 +169,6 @@ fn audit<P: Platform>(
 ) -> Statement {
     let change = Change { actor: "api_key", action, detail };
     audit::if_changed(&account.id, &change, &crate::id::short(cx.platform.random()), cx.platform.now())
-}
-
-/// Reads one relay, or all, as `shown`.
-fn read(account: &AccountId, relay: Option<&RelayId>, now: UnixMillis) -> Statement {
-    let which = if relay.is_some() { "r.id = ?3" } else { "r.id > ?3" };
-    Statement::compiled(format!(
-        "SELECT {SHOWN} FROM relays r WHERE r.account = ?1 AND {which} ORDER BY r.created_at, r.id"
-    ))
-    .bind(account)
-    .bind(now)
-    .bind(relay.map_or_else(String::new, |relay| relay.as_str().to_owned()))
 }
 
 /// A new relay begins as one that was called, so that its first run finds out whether there is anything to do.

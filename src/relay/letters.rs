@@ -4,14 +4,14 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{parsed, shown, unknown};
+use super::shown::{parsed, shown, unknown};
 use crate::{
     config::Account,
     id::{AccountId, RelayId},
     platform::{Context, Platform},
     store::{
         MAX_INTEGER, Statement,
-        relay::call,
+        relay::{call, known},
         shown::{time, truth},
     },
     web::{ApiError, Reply, Request, form::Form, keyset},
@@ -34,8 +34,8 @@ pub async fn dead_letters<P: Platform>(
         .ok_or_else(|| ApiError::invalid_request("after is what next said on the page before"))?;
     let read = vec![known(&account.id, &id), page(&account.id, &id, after, limit)];
     let outcomes = cx.platform.batch(&account.database, read).await?;
-    let [known, page] = outcomes.as_slice() else { return Err(unknown()) };
-    if known.rows::<Value>()?.is_empty() {
+    let [relay, page] = outcomes.as_slice() else { return Err(unknown()) };
+    if relay.rows::<Value>()?.is_empty() {
         return Err(unknown());
     }
     let letters = shown(page)?;
@@ -71,16 +71,12 @@ pub async fn replay<P: Platform>(
         call(&account.id, &id, cx.platform.now()),
     ];
     let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let [known, marked, _] = outcomes.as_slice() else { return Err(unknown()) };
-    if known.rows::<Value>()?.is_empty() {
+    let [relay, marked, _] = outcomes.as_slice() else { return Err(unknown()) };
+    if relay.rows::<Value>()?.is_empty() {
         return Err(unknown());
     }
     cx.hand_over(&account.id, &outcomes).await;
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({ "replayed": marked.changes })))
-}
-
-fn known(account: &AccountId, relay: &RelayId) -> Statement {
-    Statement::new("SELECT 1 AS known FROM relays WHERE account = ?1 AND id = ?2").bind(account).bind(relay)
 }
 
 fn page(account: &AccountId, relay: &RelayId, after: i64, limit: i64) -> Statement {
