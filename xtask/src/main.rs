@@ -104,7 +104,7 @@ fn perform(task: Task) -> Result<bool> {
     let project = Project::find()?;
     match task {
         Task::Run { fresh } => run::run(&project, fresh)?,
-        Task::Test { only } => return test::test(&project, &only),
+        Task::Test { only } => return test::test(&project, &only, test::Figure::Small),
         Task::Build => build_only(&project)?,
         Task::Prove { suite, seeds } => return suites::prove(&project, suite.as_deref(), seeds),
         Task::Bench { json } => suites::bench(&project, json)?,

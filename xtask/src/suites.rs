@@ -6,7 +6,7 @@ use crate::build::{SET_UP_STEPS, build, set_up};
 use crate::process::{command, show};
 use crate::progress::Progress;
 use crate::project::{Project, read};
-use crate::test::{Step, test};
+use crate::test::{Figure, Step, test};
 use crate::tools::cargo_deny;
 
 /// The suite that is no matter of seeds: `tests/once` in workerd.
@@ -23,7 +23,7 @@ pub(crate) fn prove(project: &Project, suite: Option<&str>, seeds: Option<u64>) 
     if suite.is_some_and(|suite| suite != WORKERD) {
         return Ok(true);
     }
-    let well = test(project, &[Step::Once])?;
+    let well = test(project, &[Step::Once], Figure::Full)?;
     let log = read(&project.log("once")?)?;
     log.lines().filter(|line| line.contains(" in workerd: ")).for_each(|figures| println!("{figures}"));
     Ok(well)
