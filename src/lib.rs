@@ -36,6 +36,11 @@ mod dead_letters;
 mod edge;
 mod export;
 mod friend;
+/// What the fuzzers reach and nobody else outside does.
+#[doc(hidden)]
+pub mod fuzzed {
+    pub use crate::import::import_lines;
+}
 mod go;
 pub mod id;
 mod import;

@@ -79,6 +79,18 @@ pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
     Ok(lines)
 }
 
+/// A line that is well formed, as the fuzzers read it: its number, member and LINE user.
+type Plain = (u32, String, String);
+
+/// A part for the fuzzers: the lines that are well formed, and the numbers of the others.
+#[doc(hidden)]
+pub fn import_lines(body: &[u8]) -> Result<(Vec<Plain>, Vec<u32>), ApiError> {
+    let Lines { asked, refused } = read(body)?;
+    let plain = |line: Line| (line.number, line.member.as_str().to_owned(), line.user.as_str().to_owned());
+    let refused = refused.into_iter().map(|(number, _)| number).collect();
+    Ok((asked.into_iter().map(plain).collect(), refused))
+}
+
 fn judged(content: &Content<'_>) -> Result<(MemberId, LineUserId), Reason> {
     let Content::Two(member, user) = content else { return Err(Reason::Malformed) };
     let member = MemberId::parse(member).map_err(|_| Reason::MemberId)?;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::show::IMPORT;
-pub use self::{part::put_part, show::show};
+pub use self::{line::import_lines, part::put_part, show::show};
 use crate::{
     config::Account,
     id::ImportId,

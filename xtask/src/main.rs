@@ -5,6 +5,7 @@ mod browser;
 mod build;
 mod counts;
 mod edge;
+mod fuzz;
 mod http;
 mod line;
 mod lock;
@@ -70,6 +71,16 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Changes what outsiders send at random, and checks what becomes of it.
+    ///
+    /// Installs Rust's nightly by rustup and cargo-fuzz into `target/tools` where they are missing.
+    Fuzz {
+        /// Only this target: `signature`, `delivery`, `job`, `form`, `csv`, `uri` or `instant`.
+        target: Option<String>,
+        /// How long each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Checks licences, bans and sources of the dependencies.
     Audit,
     /// Manages accounts of a running worker.
@@ -108,6 +119,7 @@ fn perform(task: Task) -> Result<bool> {
         Task::Build => build_only(&project)?,
         Task::Prove { suite, seeds } => return suites::prove(&project, suite.as_deref(), seeds),
         Task::Bench { json } => suites::bench(&project, json)?,
+        Task::Fuzz { target, seconds } => fuzz::fuzz(&project, target.as_deref(), seconds)?,
         Task::Audit => suites::audit(&project)?,
         Task::Account(AccountTask::Add(options)) => account::add(&project, &options)?,
     }

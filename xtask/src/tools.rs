@@ -1,4 +1,4 @@
-//! The Rust tools: the wasm target, worker-build and the wasm-bindgen CLI of `Cargo.lock`, cargo-deny.
+//! The Rust tools: the wasm target, worker-build and the wasm-bindgen CLI of `Cargo.lock`, cargo-deny, cargo-fuzz.
 //!
 //! They come from the crate registry and stay in `target/tools`. They are built without optimisation: that halves the
 //! time to the first run, and none of them is what a build waits for.
@@ -15,6 +15,7 @@ use crate::project::{Project, read, remove};
 
 const WORKER_BUILD: &str = "0.8.7";
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 /// Where the tools are compiled; removed once they are installed.
 const SCRATCH: &str = "target/tools/build";
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -68,6 +69,13 @@ pub(crate) fn cargo_deny(project: &Project) -> Result<Command> {
     install(project, &Tool { crate_name: "cargo-deny", version: CARGO_DENY, bin: "cargo-deny" })?;
     remove(&project.path(SCRATCH))?;
     Ok(command(bin(project, "cargo-deny"), project.root()))
+}
+
+/// cargo-fuzz, installed on first use.
+pub(crate) fn cargo_fuzz(project: &Project) -> Result<Command> {
+    install(project, &Tool { crate_name: "cargo-fuzz", version: CARGO_FUZZ, bin: "cargo-fuzz" })?;
+    remove(&project.path(SCRATCH))?;
+    Ok(command(bin(project, "cargo-fuzz"), project.root()))
 }
 
 struct Tool<'a> {
