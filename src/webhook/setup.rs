@@ -14,7 +14,10 @@ use crate::{
     },
     platform::{Context, Database, Platform, PlatformError},
     secret::SecretText,
-    store::audit::{self, Change},
+    store::{
+        Statement,
+        audit::{self, Change},
+    },
     web::{Answer, ApiError, Call, Reply, Request, page::Text},
 };
 
@@ -72,7 +75,13 @@ pub async fn set_up<P: Platform>(
         Ok(tested) => (Some(tested), None),
         Err(why) => (None, Some(why)),
     };
-    let mut answer = answer(&ours, now.as_ref(), &to_do(&ours, now.as_ref(), tested.as_ref()));
+    let mut to_do = to_do(&ours, now.as_ref(), tested.as_ref());
+    if let Some(previous) = previous
+        && !is_relayed(cx, account, &previous.endpoint).await?
+    {
+        to_do.push(said("relay_previous", RELAY));
+    }
+    let mut answer = answer(&ours, now.as_ref(), &to_do);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("previous".to_owned(), json!(previous.map(|previous| &previous.endpoint)));
         fields.insert("test".to_owned(), json!(tested));
@@ -84,7 +93,7 @@ pub async fn set_up<P: Platform>(
 fn taken(address: &str) -> String {
     format!(
         "LINE sends this account's webhooks to {address}, which is not ours; send {{\"replace\": true}} to take its \
-         place. That tool then receives nothing from LINE: to keep it working, make it a relay target here first"
+         place. That tool then receives nothing from LINE: to keep it working, relay to it first with POST /v1/webhooks/relays"
     )
 }
 
@@ -212,9 +221,31 @@ fn to_do(ours: &str, found: Option<&Registered>, tested: Option<&Tested>) -> Vec
         Some(("error_statistics", STATISTICS)),
         failed.map(|failed| ("test_failed", advice(failed))),
     ];
-    let all = all.into_iter().flatten();
-    all.map(|(what, Text { ja, en })| json!({ "what": what, "ja": ja, "en": en })).collect()
+    all.into_iter().flatten().map(|(what, text)| said(what, text)).collect()
 }
+
+fn said(what: &str, Text { ja, en }: Text<'_>) -> Value {
+    json!({ "what": what, "ja": ja, "en": en })
+}
+
+/// Whether deliveries go on to an address.
+async fn is_relayed<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    url: &str,
+) -> Result<bool, PlatformError> {
+    let look = Statement::new(
+        "SELECT 1 AS relayed FROM relays WHERE account = ?1 AND id > '' AND url = ?2 AND paused = 0",
+    );
+    let rows: Vec<Value> = cx.platform.rows(&account.database, look.bind(&account.id).bind(url)).await?;
+    Ok(!rows.is_empty())
+}
+
+const RELAY: Text<'static> = Text {
+    ja: "previous のアドレスには、LINEからのイベントが届かなくなりました。そのツールを使い続ける場合は、POST /v1/webhooks/relays で転送先に追加してください。",
+    en: "The address in previous gets nothing from LINE any more. To keep that tool working, relay to it with \
+         POST /v1/webhooks/relays.",
+};
 
 const REGISTER: Text<'static> = Text {
     ja: "LINEに登録されているWebhook URLはこのアカウントのものではありません。POST /v1/webhooks/setup で登録してください(反映まで最大1分)。",

@@ -92,6 +92,7 @@ fn another_tools_address_is_named_and_replaced_only_on_demand() {
     assert_eq!(show(&stage)["endpoint"], OLD_TOOL);
     let (status, answer) = set_up(&stage, &json!({ "replace": true }));
     assert_eq!((status, &answer["previous"], &answer["is_ours"]), (200, &json!(OLD_TOOL), &json!(true)));
+    assert_eq!(left(&answer), ["webhook_redelivery", "error_statistics", "relay_previous"]);
     let entries = stage.world.query("SELECT actor, detail FROM audit_log WHERE action = 'webhook.set_up'");
     let [entry] = entries.as_slice() else { panic!("{entries:?}") };
     let detail: Value = serde_json::from_str(entry["detail"].as_str().unwrap()).unwrap();
@@ -101,6 +102,26 @@ fn another_tools_address_is_named_and_replaced_only_on_demand() {
         json!({ "endpoint": ours(), "previous": "https://old-tool.example" }),
         "no key of that tool's"
     );
+}
+
+#[test]
+fn a_tool_that_lost_its_place_and_is_relayed_to_goes_on_receiving() {
+    let stage = Stage::new(1);
+    let tool = "http://127.0.0.1:8790/line";
+    stage.world.shop_server(tool);
+    stage.world.set_webhook(Some(tool), true);
+    assert_eq!(set_up(&stage, &json!({})).0, 409);
+    let relay = json!({ "label": "the tool of before", "url": tool });
+    assert_eq!(stage.api(&stage.shop, Method::POST, "/v1/webhooks/relays", Some(&relay)).0, 201);
+    let (status, answer) = set_up(&stage, &json!({ "replace": true }));
+    assert_eq!((status, &answer["previous"]), (200, &json!(tool)));
+    assert_eq!(left(&answer), ["webhook_redelivery", "error_statistics"], "nothing is left to do for it");
+    let user = stage.friend("花子");
+    stage.world.run_queues();
+    assert_eq!(stage.api(&stage.shop, Method::GET, &format!("/v1/friends/{user}"), None).1["friend"], true);
+    let calls = stage.world.shop_calls();
+    let [call] = calls.as_slice() else { panic!("{calls:?}") };
+    assert!(call.url == tool && String::from_utf8_lossy(&call.body).contains(user.as_str()));
 }
 
 #[test]
