@@ -7,7 +7,8 @@ use crate::{
     time::{MINUTE, UnixMillis},
 };
 
-/// How far the clocks of two isolates may be apart, in milliseconds.
+/// How far the clocks of two isolates may be apart, and how long a batch may take whose time was read before it, in
+/// milliseconds.
 const SKEW: i64 = MINUTE;
 
 /// Deliveries that a page of one verdict looks at.
