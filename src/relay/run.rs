@@ -160,7 +160,8 @@ impl<P: Platform> Run<'_, P> {
         Disposition::Retry { seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
     }
 
-    /// (2) Each letter that somebody wants tried again is tried once; the first that fails leaves the rest to the next run.
+    /// (2) Each letter that somebody wants tried again is tried once, under the present secret; the first that fails leaves the rest
+    /// to the next run.
     async fn replay(&self, first: Letter) -> Result<Next, PlatformError> {
         let mut letter = Some(first);
         for _ in 0..MAX_LETTERS {
@@ -168,7 +169,7 @@ impl<P: Platform> Run<'_, P> {
             let attempt = match (one.signature, one.altered, one.body) {
                 (Some(signature), Some(altered), Some(body)) => {
                     let delivery = Delivery { signature, altered, body };
-                    send(self.cx, &self.account, &one.url, &delivery).await
+                    send(self.cx, &self.account, &one.url, &delivery, 1).await
                 }
                 _ => Attempt::Refused("not_kept".to_owned()),
             };
@@ -197,7 +198,7 @@ impl<P: Platform> Run<'_, P> {
                 return self.put_off(self.holder.wait(self.now() + UNAPPLIED.1)).await;
             }
             // (3)
-            let attempt = send(self.cx, &self.account, &head.url, &head.delivery).await;
+            let attempt = send(self.cx, &self.account, &head.url, &head.delivery, head.attempts).await;
             let (verdict, buried) = match attempt {
                 Attempt::Taken => (Verdict::Taken, None),
                 Attempt::Empty => (Verdict::Empty, None),

@@ -148,6 +148,38 @@ fn a_body_that_was_altered_is_signed_anew_and_one_without_events_is_passed() {
 }
 
 #[test]
+fn a_tool_that_has_the_new_channel_secret_alone_takes_what_was_signed_with_the_old_one() {
+    let stage = Stage::new(1);
+    let world = &stage.world;
+    let id = relay_to(&stage, ONE, &json!({}));
+    fails_with(&stage, ONE, 401);
+    apply(&stage, [1]);
+    let new_secret = "0123456789abcdef0123456789abcdef";
+    let mut account = stage.shop.account_body();
+    account["messaging_channel"]["secret"] = new_secret.into();
+    account["messaging_channel"]["previous_secret"] = ACCOUNT.messaging_secret.into();
+    assert_eq!(stage.put_account(ACCOUNT.host, &account).status, 200);
+    world.evict_isolate();
+    world.settle(30 * SECOND);
+    let signatures = || -> Vec<String> {
+        let calls = calls_at(&stage, ONE);
+        calls.iter().map(|call| call.headers["x-line-signature"].to_str().unwrap().to_owned()).collect()
+    };
+    let by = |secret| sign(secret, body(1).as_bytes());
+    let [old, new] = [by(ACCOUNT.messaging_secret), by(new_secret)];
+    assert_eq!(signatures(), [old.clone(), new.clone(), old]);
+    world.execute(&format!(
+        "UPDATE relays SET cursor = 1, due_at = NULL, lease = NULL; \
+         INSERT INTO relay_dead_letters (account, relay, seq, reason, at) VALUES ('{}', '{id}', 1, 'http_401', 1)",
+        stage.account_id()
+    ));
+    let replay = format!("/{id}/dead-letters/replay");
+    assert_eq!(api(&stage, Method::POST, &replay, Some(&json!({}))).1["replayed"], 1);
+    world.run_queues();
+    assert_eq!(signatures().last(), Some(&new));
+}
+
+#[test]
 fn a_delivery_that_is_not_applied_yet_holds_the_sequence_back_for_ten_minutes_at_most() {
     for applied_after in [Some(30 * SECOND), None] {
         let stage = Stage::new(1);
