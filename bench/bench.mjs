@@ -57,7 +57,9 @@ function chosen(rows, only) {
   if (only === undefined) return rows;
   const unknown = only.find((id) => !rows.some((row) => row.id === id));
   if (unknown !== undefined) throw new Error(`--only ${unknown}: the rows are ${rows.map(({ id }) => id).join(", ")}`);
-  return rows.filter((row) => row.floor || only.includes(row.id));
+  const wanted = rows.filter((row) => only.includes(row.id));
+  const consumers = wanted.some((row) => row.messages);
+  return rows.filter((row) => wanted.includes(row) || (row.floor && (consumers || !row.messages)));
 }
 
 function wholeNumber(text) {

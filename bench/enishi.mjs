@@ -6,10 +6,11 @@
  * session go straight into D1, because otherwise they would take a login at LINE. Nothing here is a secret of anybody's.
  */
 
-import { createHash, createHmac, hkdfSync, randomUUID } from "node:crypto";
+import { createHash, hkdfSync, randomUUID } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { BOT, CHANNEL_SECRET, LINE_USER } from "./deliveries.mjs";
 import * as flow from "./flow.mjs";
 import { Load, check } from "./load.mjs";
 import { Worker } from "./worker.mjs";
@@ -30,9 +31,6 @@ export const at = (line) => ({
 export const VARS = at(LINE);
 
 const API_KEY = "benchmark-api-key-0123456789abcdefghijkl";
-const CHANNEL_SECRET = "5f2d1c3b4a69788796a5b4c3d2e1f00f";
-const BOT = "U0123456789abcdef0123456789abcdef";
-const LINE_USER = "Uabcdefabcdefabcdefabcdefabcdefab";
 const SESSION = "benchmark-session-0123456789abcdefghijklmn";
 const SESSION_LASTS = 12 * 60 * 60 * 1000;
 const SHOP = "http://127.0.0.1:8789";
@@ -189,38 +187,6 @@ export function userinfo(accessToken) {
   return { path: "/userinfo", headers: { authorization: `Bearer ${accessToken}` }, status: 200 };
 }
 
-/** A signed delivery from LINE with so many message events. */
-export function delivery(events) {
-  const body = JSON.stringify({ destination: BOT, events: Array.from({ length: events }, (_, index) => messageEvent(index)) });
-  const signature = createHmac("sha256", CHANNEL_SECRET).update(body).digest("base64");
-  return {
-    method: "POST",
-    path: "/line/webhook",
-    headers: { "content-type": "application/json; charset=utf-8", "user-agent": "LineBotWebhook/2.0", "x-line-signature": signature },
-    body,
-    status: 200,
-  };
-}
-
-function messageEvent(index) {
-  const number = String(index).padStart(4, "0");
-  return {
-    type: "message",
-    message: { type: "text", id: `46187649${number}`, quoteToken: `q3Plxr4AgKd${number}`, text: "今日の注文の届く日を教えてください。" },
-    webhookEventId: `01KDVDNA02ABCDEFGHJKMN${number}`,
-    deliveryContext: { isRedelivery: false },
-    timestamp: 1767225600000 + index,
-    source: { type: "user", userId: LINE_USER },
-    replyToken: `0f1e2d3c4b5a69788796a5b4c3d2${number}`,
-    mode: "active",
-  };
-}
-
-/** The bytes of the queue message that a delivery becomes. */
-export function queued(account, { body }) {
-  return Buffer.byteLength(JSON.stringify({ v: 1, job: "webhook", account, received_at: Date.now(), body }));
-}
-
 /** The shop's look-up of a link; `fresh` goes past the cache. */
 export function lookUp({ fresh }) {
   return {
@@ -246,6 +212,10 @@ export const right = {
   userinfo: ({ body }) => Object.entries(flow.CUSTOMER).every(([name, value]) => JSON.parse(body)[name] === value),
   webhook_1: ({ body }) => body === "",
   webhook_100: ({ body }) => body === "",
+  follow_100: ({ body }) => body === "ok, 100 of 100",
+  follow_1: ({ body }) => body === "ok, 1 of 1",
+  message_100: ({ body }) => body === "ok, 100 of 100",
+  message_1: ({ body }) => body === "ok, 1 of 1",
   link_cached: ({ body }) => JSON.parse(body).member_id === flow.CUSTOMER.member_id,
   link_fresh: ({ body }) => JSON.parse(body).member_id === flow.CUSTOMER.member_id,
 };

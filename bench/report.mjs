@@ -1,6 +1,9 @@
 /** The result as text: Markdown tables whose columns are aligned for reading as they are. */
 
-const NAMES = { nothing_js: "nothing, JS", nothing_rust: "nothing, Rust", queue: "one message", d1: "one D1 call" };
+const NAMES = {
+  nothing_js: "nothing, JS", nothing_rust: "nothing, Rust", queue: "one message", d1: "one D1 call",
+  acked_100: "acknowledged, of 100", acked_1: "acknowledged, alone",
+};
 
 /** @param {object} result  of `summary.mjs` */
 export function report(result) {
@@ -12,7 +15,8 @@ export function report(result) {
     "## CPU per request of the worker's process",
     costs(rows),
     "## Times the floor's CPU, of the same round",
-    ratios(rows.filter((row) => !result.rivals.some(({ rival }) => rival === row.id))),
+    ratios(rows.filter((row) => !row.messages && !result.rivals.some(({ rival }) => rival === row.id))),
+    ...(rows.some((row) => row.messages) ? [ratios(rows.filter((row) => row.messages), rows.find((row) => row.id === "d1"))] : []),
     ...(result.goal ? [goal(result.goal)] : []),
     ...(result.rivals.length > 0 ? besideRivals(result) : []),
     "## Size",
@@ -38,8 +42,9 @@ function costs(rows) {
   ]));
 }
 
-function ratios(rows) {
-  const floors = rows.filter((row) => row.floor).map((row) => row.id);
+/** Of these rows to the floors among them, and to another one. */
+function ratios(rows, beside) {
+  const floors = [...rows, beside].filter((row) => row?.floor).map((row) => row.id);
   const head = ["request", ...floors.map((floor) => NAMES[floor])];
   const body = rows.filter((row) => !row.floor || row.id !== floors[0]);
   return table(head, body.map((row) => [row.title, ...floors.map((floor) => (floor === row.id ? "1" : interval(row.ratios[floor])))]));

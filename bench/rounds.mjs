@@ -18,7 +18,8 @@ const AFTERMATH = 10;
 /**
  * What a row did in one round.
  *
- * @typedef {{cpu: number, rate: number, latencies: number[]}} Measured  CPU µs per request, requests per second, ms
+ * @typedef {{cpu: number, rate: number, latencies: number[]}} Measured  CPU µs per request, requests per second, ms; of a
+ * consumer per message, messages per second, and ms of its group
  */
 
 /**
@@ -45,7 +46,9 @@ export async function measure(rows, count, state, say) {
         if (round > 0) measured.get(subject.row.id).push(result);
       }
     }
-    return { measured, load: between(before, reading(subjects)) };
+    const load = between(before, reading(subjects));
+    for (const subject of subjects) await inTheNameOf(subject.row, () => assertApplied(subject));
+    return { measured, load };
   } finally {
     for (const { worker } of subjects) await worker.stop();
   }
@@ -61,8 +64,15 @@ async function begin(row, state) {
       await worker.stop();
       throw error;
     }
-    return { row, worker, load };
+    return { row, worker, load, sent: 1 };
   });
+}
+
+/** What a consumer acknowledged has happened, all of it. */
+async function assertApplied({ row, worker, sent }) {
+  if (!row.applied) return;
+  const { applied } = await (await worker.database()).prepare(row.applied).first();
+  if (applied !== sent * row.messages) throw new Error(`${applied} of ${sent * row.messages} messages are applied`);
 }
 
 /** @returns {Promise<Map<object, Measured>>} */
@@ -75,11 +85,13 @@ async function oneRound(subjects) {
 }
 
 /** CPU in µs. What a worker does to supply the requests comes before. */
-function oneSlot({ row, worker, load }) {
+function oneSlot(subject) {
+  const { row, worker, load } = subject;
   return inTheNameOf(row, async () => {
     if (await load.ready(row.requests)) await pause(AFTERMATH);
     const before = worker.used();
     const { seconds, answers } = await load.send();
+    subject.sent += answers.length;
     await pause(AFTERMATH);
     return { cpu: usedSince(before, worker.used()), seconds, latencies: answers.map(({ took }) => took) };
   });
@@ -95,9 +107,9 @@ async function inTheNameOf(row, work) {
 }
 
 /** @returns {Measured} */
-function together(slots, { title, requests }) {
+function together(slots, { title, requests, messages = 1 }) {
   const sum = (name) => slots.reduce((total, slot) => total + slot[name], 0);
-  const all = slots.length * requests;
+  const all = slots.length * requests * messages;
   if (slots.some(({ latencies }) => latencies.length !== requests)) throw new Error(`the row "${title}" sent too few requests`);
   if (!(sum("cpu") > 0)) throw new Error(`the row "${title}" has no CPU time`);
   return { cpu: sum("cpu") / all, rate: all / sum("seconds"), latencies: slots.flatMap((slot) => slot.latencies) };

@@ -13,12 +13,15 @@
  * @property {boolean} stateful  whether it runs on the prepared state
  * @property {import("./load.mjs").Asked | import("./load.mjs").Supply} asked
  * @property {(answer: import("./load.mjs").Answer) => void} check  throws at a wrong answer
+ * @property {number} [messages]  in a request, if it is a group for the consumer: then figures are those of one message
+ * @property {string} [applied]  SQL: how many of these are applied
  * @property {number} requests  in one slot; see `rounds.mjs`
  * @property {number} warmUp  slots before the first round, so that V8 has compiled what is hot
  */
 
 import { fileURLToPath } from "node:url";
 
+import * as deliveries from "./deliveries.mjs";
 import * as enishi from "./enishi.mjs";
 import * as flow from "./flow.mjs";
 import { besideLine } from "./line.mjs";
@@ -37,7 +40,7 @@ const JAVASCRIPT = fileURLToPath(new URL("floor/javascript", import.meta.url));
  * @returns {Row[]}
  */
 export function rows(folders, { account, accessToken, links }) {
-  const one = enishi.delivery(1);
+  const one = deliveries.delivery(1);
   const floor = (id, title, requests, folder, vars) => ({
     id, title, floor: true, start: () => Worker.start({ folder, vars }), stateful: false, asked: { path: "/", status: 200 },
     check() {}, requests, warmUp: WARM_UP.worker,
@@ -51,6 +54,15 @@ export function rows(folders, { account, accessToken, links }) {
     const start = (state) => besideLine(enishi.AT_LINE, (line) => Worker.start({ folder: folders.enishi, vars: enishi.at(line) }, state));
     return { ...row, start };
   };
+  const consumer = (id, title, requests, messages, folder, vars, what) => ({
+    id, title, floor: false, messages, stateful: false, check() {}, requests, warmUp: WARM_UP.worker,
+    start: (state) => Worker.start({ folder, vars, consumes: true }, state), asked: deliveries.groups(account, what, messages),
+  });
+  const acked = (id, title, requests, messages) => ({ ...consumer(id, title, requests, messages, folders.floor, { DOES: "nothing" }, "message"), floor: true });
+  const applied = (id, title, requests, messages, what) => ({
+    ...consumer(id, title, requests, messages, folders.enishi, enishi.VARS, what), stateful: true, applied: deliveries.APPLIED[what],
+    check: (answer) => check(title, enishi.right[id], answer),
+  });
   const other = (rivals, title, requests, asked, right) => ({
     id: `rival_${rivals}`, title, floor: false, rivals, start: () => rival.Rival.start(), stateful: false,
     asked, check: (answer) => check(title, right, answer), requests, warmUp: WARM_UP.rival,
@@ -58,8 +70,10 @@ export function rows(folders, { account, accessToken, links }) {
   return [
     floor("nothing_js", "floor: nothing, JavaScript", 1500, JAVASCRIPT, {}),
     rust("nothing_rust", "floor: nothing, Rust", 1500, { DOES: "nothing" }),
-    rust("queue", "floor: one queue message", 400, { DOES: "queue", MESSAGE_BYTES: String(enishi.queued(account, one)) }),
+    rust("queue", "floor: one queue message", 400, { DOES: "queue", MESSAGE_BYTES: String(deliveries.queued(account, one)) }),
     rust("d1", "floor: one D1 call", 80, { DOES: "d1" }),
+    acked("acked_100", "floor: a message acknowledged, of 100", 20, 100),
+    acked("acked_1", "floor: a message acknowledged, alone", 200, 1),
     subject("discovery", "discovery", 500, enishi.discovery),
     subject("jwks", "JWKS", 500, enishi.jwks),
     subject("authorize", "/authorize", 500, enishi.login),
@@ -73,7 +87,11 @@ export function rows(folders, { account, accessToken, links }) {
     subject("refresh", "/token, refresh", 30, enishi.refresh),
     subject("userinfo", "/userinfo", 60, enishi.userinfo(accessToken)),
     subject("webhook_1", "webhook, 1 event", 400, one),
-    subject("webhook_100", "webhook, 100 events", 60, enishi.delivery(100)),
+    subject("webhook_100", "webhook, 100 events", 60, deliveries.delivery(100)),
+    applied("follow_100", "a follow applied, of 100", 4, 100, "follow"),
+    applied("follow_1", "a follow applied, alone", 40, 1, "follow"),
+    applied("message_100", "a message applied, of 100", 4, 100, "message"),
+    applied("message_1", "a message applied, alone", 40, 1, "message"),
     subject("link_cached", "link look-up, KV", 150, enishi.lookUp({ fresh: false })),
     subject("link_fresh", "link look-up, D1", 40, enishi.lookUp({ fresh: true })),
     other("authorize_session", "oidc-provider /authorize with a session", 200, rival.authorize, flow.isCode),

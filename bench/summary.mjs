@@ -32,7 +32,7 @@ export function summarise({ settings, rows, measured, load, starts, folder }) {
   };
 }
 
-function summaryOf({ id, title, floor }, measured, floors) {
+function summaryOf({ id, title, floor, messages }, measured, floors) {
   const rounds = measured.get(id);
   const cpu = rounds.map((round) => round.cpu);
   const latencies = rounds.flatMap((round) => round.latencies);
@@ -41,6 +41,7 @@ function summaryOf({ id, title, floor }, measured, floors) {
     id,
     title,
     floor,
+    ...(messages && { messages }),
     cpu_us: { ...estimate(cpu), variation: variation(cpu), rounds: cpu },
     ratios: Object.fromEntries(floors.map((other) => [other, ratioTo(other)])),
     requests_per_second: median(rounds.map((round) => round.rate)),

@@ -8,12 +8,18 @@
 
 import { cpSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { Miniflare } from "miniflare";
 
 import { children, threads } from "./cpu.mjs";
 
 const COMPATIBILITY_DATE = "2026-07-01";
+
+/** The worker that hands messages to another one's consumer. */
+const DRIVER = fileURLToPath(new URL("driver", import.meta.url));
+
+const SUBJECT = "subject";
 
 /** A limit that is asked like any other, and lets a benchmark pass. */
 const generous = (namespace_id) => ({ namespace_id, simple: { limit: 10_000_000, period: 60 } });
@@ -24,6 +30,7 @@ const generous = (namespace_id) => ({ namespace_id, simple: { limit: 10_000_000,
  * @typedef {object} Made
  * @property {string} folder  with `index.js`, and `index_bg.wasm` if it is of Rust
  * @property {Record<string, string>} vars
+ * @property {boolean} [consumes]  whether requests are groups of messages for its consumer; see `driver/`
  */
 
 export class Worker {
@@ -43,24 +50,12 @@ export class Worker {
    * @param {Made} made
    * @param {string} [state]  a folder that holds D1 and KV; otherwise they are empty and forgotten
    */
-  static async start({ folder, vars }, state) {
+  static async start({ folder, vars, consumes }, state) {
     const before = children();
     const errors = [];
-    const miniflare = new Miniflare({
-      modules: true,
-      modulesRoot: folder,
-      scriptPath: join(folder, "index.js"),
-      modulesRules: [
-        { type: "ESModule", include: ["**/*.js"] },
-        { type: "CompiledWasm", include: ["**/*.wasm"] },
-      ],
-      compatibilityDate: COMPATIBILITY_DATE,
-      cf: false,
-      unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
-      handleRuntimeStdio(stdout, stderr) {
-        stdout.resume();
-        stderr.on("data", (chunk) => errors.push(chunk) > 20 && errors.shift());
-      },
+    const subject = {
+      name: SUBJECT,
+      ...modules(folder),
       bindings: vars,
       d1Databases: ["DB"],
       kvNamespaces: ["KV"],
@@ -71,7 +66,23 @@ export class Worker {
         RELAYS: "enishi-relays",
       },
       ratelimits: { CLIENT_REQUESTS: generous("1001"), CLIENT_FAILURES: generous("1002") },
+    };
+    // `queue()` between workers is how miniflare's own broker hands a group over.
+    const driver = {
+      name: "driver",
+      ...modules(DRIVER),
+      compatibilityFlags: ["experimental", "service_binding_extra_handlers"],
+      serviceBindings: { CONSUMER: SUBJECT },
+    };
+    const [first, ...others] = consumes ? [driver, subject] : [subject];
+    const miniflare = new Miniflare({
+      cf: false,
+      handleRuntimeStdio(stdout, stderr) {
+        stdout.resume();
+        stderr.on("data", (chunk) => errors.push(chunk) > 20 && errors.shift());
+      },
       ...(state && { d1Persist: join(state, "d1"), kvPersist: join(state, "kv") }),
+      workers: [{ ...first, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] }, ...others],
     });
     try {
       const url = await miniflare.unsafeGetDirectURL();
@@ -91,12 +102,26 @@ export class Worker {
 
   /** Its D1. @returns {Promise<import("@cloudflare/workers-types").D1Database>} */
   database() {
-    return this.#miniflare.getD1Database("DB");
+    return this.#miniflare.getD1Database("DB", SUBJECT);
   }
 
   stop() {
     return this.#miniflare.dispose();
   }
+}
+
+/** A folder's worker as miniflare takes it. */
+function modules(folder) {
+  return {
+    modules: true,
+    modulesRoot: folder,
+    scriptPath: join(folder, "index.js"),
+    modulesRules: [
+      { type: "ESModule", include: ["**/*.js"] },
+      { type: "CompiledWasm", include: ["**/*.wasm"] },
+    ],
+    compatibilityDate: COMPATIBILITY_DATE,
+  };
 }
 
 /** A copy of a state folder, because two workerds cannot share one. @returns {string} */

@@ -2,13 +2,16 @@
 //!
 //! The var `DOES` says what a request does: `nothing`, one `queue` message of `MESSAGE_BYTES` bytes, or one `d1` call.
 //! Both vars are read once per isolate and nothing is read of the request, so that a floor costs what it is named for
-//! and no more.
+//! and no more. The consumer acknowledges each message, unread.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
-use worker::{Context, Env, Error, QueueContentType, RawMessageBuilder, Request, Response, Result, event};
+use worker::{
+    Context, Env, Error, MessageBatch, MessageExt, QueueContentType, RawMessageBuilder, Request, Response,
+    Result, event,
+};
 
 /// What a request does.
 enum Floor {
@@ -57,4 +60,12 @@ async fn fetch(_: Request, env: Env, _: Context) -> Result<Response> {
         }
     }
     Response::empty()
+}
+
+#[event(queue)]
+async fn queue(batch: MessageBatch<JsValue>, _: Env, _: Context) -> Result<()> {
+    for message in batch.raw_iter() {
+        message.ack();
+    }
+    Ok(())
 }
