@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     send::{Attempt, send},
-    statements::{Delivery, Head, Holder, Letter, Moved, Verdict, closed, remove},
+    statements::{Delivery, Head, Holder, Letter, Verdict, closed, remove},
 };
 use crate::{
     config::{self, Account},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Deliveries of one run: with everything around them fewer than the 50 statements of an invocation on the Free plan.
-const MAX_DELIVERIES: usize = 14;
+const MAX_DELIVERIES: usize = 10;
 
 /// Dead letters of one run: beside the sequence, and not before it.
 const MAX_LETTERS: usize = 3;
@@ -235,17 +235,17 @@ impl<P: Platform> Run<'_, P> {
         let now = self.now();
         // The ledger may leave out a place; only where the cursor is old were there deliveries, and are no more.
         let gap = if now - head.cursor_at > KEPT { head.seq - head.cursor - 1 } else { 0 };
-        let moved = self.holder.moved(head, verdict, gap, now);
+        let [moved, let_go] = self.holder.moved(head, verdict, gap, now);
         let on = if is_last { self.holder.hand_on(now + ON_ITS_WAY) } else { self.holder.head() };
-        let statements = buried.into_iter().chain([moved, on]).collect();
+        let statements = buried.into_iter().chain([moved, let_go, on]).collect();
         let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
-        let [.., moved, on] = outcomes.as_slice() else { return Ok(Next::Done) };
-        match moved.first::<Moved>()? {
-            Some(moved) if !is_last => next(moved.released != 0, on),
-            _ => {
+        match outcomes.as_slice() {
+            [.., moved, _, on] if !is_last && moved.changes > 0 => next(false, on),
+            [.., on] => {
                 self.cx.hand_over(&self.account.id, std::slice::from_ref(on)).await;
                 Ok(Next::Done)
             }
+            [] => Ok(Next::Done),
         }
     }
 

@@ -52,13 +52,6 @@ pub(super) struct Letter {
     pub(super) body: Option<String>,
 }
 
-/// The cursor was moved.
-#[derive(Debug, Deserialize)]
-pub(super) struct Moved {
-    /// Whether there was nothing more to do.
-    pub(super) released: u8,
-}
-
 /// What became of the delivery after the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -126,26 +119,31 @@ impl Holder<'_> {
         )
     }
 
-    /// Moves the cursor to a delivery that is done with. Of `gap` places before it, those that are empty count as lost. Lets the
-    /// relay go where there is nothing to do any more, as [`Holder::release`]. Answers [`Moved`].
-    pub(super) fn moved(self, head: &Head, verdict: Verdict, gap: i64, now: UnixMillis) -> Statement {
-        self.with(
-            "UPDATE relays SET cursor = ?4, cursor_at = iif(e.more, ?5, ?8), \
-               lost = lost + iif(?6 > 0, ?6 - (SELECT count(*) FROM webhook_deliveries \
-                 WHERE account = ?1 AND seq > relays.cursor AND seq < ?4), 0), \
-               delivered = delivered + ?7, delivered_at = iif(?7, ?8, delivered_at), \
-               attempts = 0, failing_since = NULL, reason = iif(?7, NULL, reason), \
-               lease = iif(e.more, lease, NULL), due_at = iif(e.more, due_at, NULL) \
-             FROM (SELECT EXISTS (SELECT 1 FROM webhook_deliveries WHERE account = ?1 AND seq > ?4 AND verdict <> 'duplicate') \
-               OR EXISTS (SELECT 1 FROM relay_dead_letters INDEXED BY relay_dead_letters_again \
-                 WHERE account = ?1 AND relay = ?2 AND again = 1) AS more) AS e \
-             WHERE account = ?1 AND id = ?2 AND lease = ?3 RETURNING lease IS NULL AS released",
-        )
-        .bind(head.seq)
-        .bind(head.received_at)
-        .bind(gap)
-        .bind(verdict == Verdict::Taken)
-        .bind(now)
+    /// Moves the cursor to a delivery that is done with. Of `gap` places before it, those that are empty count as lost. The second
+    /// does it where there is nothing to do any more, and lets the relay go, as [`Holder::release`]; the first where there is,
+    /// and touches no index.
+    pub(super) fn moved(self, head: &Head, verdict: Verdict, gap: i64, now: UnixMillis) -> [Statement; 2] {
+        [("", "cursor_at = ?5"), ("NOT", "cursor_at = ?8, lease = NULL, due_at = NULL")].map(|(more, with)| {
+            Statement::compiled(format!(
+                "UPDATE relays SET cursor = ?4, {with}, \
+                   lost = lost + iif(?6 > 0, ?6 - (SELECT count(*) FROM webhook_deliveries \
+                     WHERE account = ?1 AND seq > relays.cursor AND seq < ?4), 0), \
+                   delivered = delivered + ?7, delivered_at = iif(?7, ?8, delivered_at), \
+                   attempts = 0, failing_since = NULL, reason = iif(?7, NULL, reason) \
+                 WHERE account = ?1 AND id = ?2 AND lease = ?3 AND {more} ( \
+                   EXISTS (SELECT 1 FROM webhook_deliveries WHERE account = ?1 AND seq > ?4 AND verdict <> 'duplicate') \
+                   OR EXISTS (SELECT 1 FROM relay_dead_letters INDEXED BY relay_dead_letters_again \
+                     WHERE account = ?1 AND relay = ?2 AND again = 1))"
+            ))
+            .bind(self.account)
+            .bind(self.relay)
+            .bind(self.lease)
+            .bind(head.seq)
+            .bind(head.received_at)
+            .bind(gap)
+            .bind(verdict == Verdict::Taken)
+            .bind(now)
+        })
     }
 
     /// Puts off a delivery that was not taken, for 5 s, 10 s, 20 s, … up to 10 minutes; answers until when, as `due_at`.

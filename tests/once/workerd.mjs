@@ -27,6 +27,7 @@ export class Workerd {
   #url;
   #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   #secret = randomBytes(16).toString("hex");
+  #apiKey;
 
   constructor(miniflare, url) {
     this.#miniflare = miniflare;
@@ -81,6 +82,14 @@ export class Workerd {
       clients: [{ client_id: "shop", client_secret: randomBytes(24).toString("hex"), name: "店", redirect_uris: [`${LINE}/callback`] }],
     }));
     assert.equal(status, 201, body);
+    this.#apiKey = JSON.parse(body).api_key;
+  }
+
+  /** A call of the shop's backend. @returns {Promise<any>} */
+  async api(method, path, content) {
+    const { status, body } = await this.#ask(method, path, { authorization: `Bearer ${this.#apiKey}` }, content && JSON.stringify(content));
+    assert.ok(status < 300, `${method} ${path}: ${status} ${body}`);
+    return body && JSON.parse(body);
   }
 
   /** LINE's signature of a body. */
