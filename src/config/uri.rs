@@ -23,8 +23,9 @@ pub fn is_acceptable_uri(uri: &str, account_host: &str) -> bool {
         _ => false,
     };
     // As it stands and not as a lenient parser reads it: what a browser is handed must mean the same to it.
-    let authority =
-        uri.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let (scheme, rest) = uri.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next();
+    let authority = authority.filter(|_| scheme.eq_ignore_ascii_case(url.scheme()));
     let is_plain = authority.is_some_and(|authority| {
         !authority.is_empty()
             && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b))
@@ -118,6 +119,19 @@ mod tests {
         ] {
             assert!(!is_acceptable_uri(uri, host), "{uri} for {host}");
         }
+    }
+
+    #[test]
+    fn the_host_stands_behind_the_scheme_and_its_slashes_and_nowhere_else() {
+        // A browser goes to evil.example, and whoever looks for :// reads shop.example.
+        for uri in [
+            "https:evil.example://shop.example/",
+            "https:/evil.example://shop.example/",
+            "https:///shop.example/",
+        ] {
+            assert!(!is_acceptable_uri(uri, "line.example.jp"), "{uri}");
+        }
+        assert!(is_acceptable_uri("HTTPS://shop.example/?to=https://shop.example/", "line.example.jp"));
     }
 
     #[test]
