@@ -73,6 +73,6 @@ describe("a delivery of LINE's", () => {
     await sim("POST", `/sim/users/${userId}/follow`);
     await eventually("the welcome is there", async () => (await received(userId, "ようこそ、縁日和へ")) === 1);
     const { messages } = await sim("GET", `/sim/users/${userId}/messages`);
-    assert.deepEqual(messages.map(({ method }) => method), ["reply"]);
+    assert.deepEqual(messages.map(({ delivery }) => delivery.method), ["reply"]);
   });
 });
