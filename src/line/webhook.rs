@@ -13,6 +13,11 @@ use crate::{
 /// The longest `webhookEventId` that is kept, in bytes: a ULID has 26.
 const MAX_EVENT_ID: usize = 64;
 
+/// Whether it may be a `webhookEventId`. With a `/` the claims of events call further persons, and none must look like one.
+fn is_event_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_EVENT_ID && !id.contains('/')
+}
+
 /// Whether `signature` is LINE's over these raw bytes, under the channel's secret or the one before it. The secret is
 /// used as it stands, although it looks like hexadecimal.
 #[must_use]
@@ -213,7 +218,7 @@ impl Event {
     #[must_use]
     pub fn read(event: &str) -> Option<Self> {
         let raw: Raw<'_> = serde_json::from_str(event).ok()?;
-        if raw.webhook_event_id.is_empty() || raw.webhook_event_id.len() > MAX_EVENT_ID {
+        if !is_event_id(&raw.webhook_event_id) {
             return None;
         }
         let source = part::<Source>(raw.source).filter(|source| source.kind.as_deref() == Some("user"));
