@@ -16,6 +16,9 @@ CREATE TABLE webhook_deliveries (
   signature TEXT NOT NULL,
   -- Whether the body is not as LINE signed it any more: a message was unsent, or a person erased.
   altered INTEGER NOT NULL DEFAULT 0 CHECK (altered IN (0, 1)),
+  -- Whether events of it are claimed from another delivery, or not at all: then no claim leads here, and its body is looked
+  -- through when somebody is erased or unsends a message.
+  loose INTEGER NOT NULL DEFAULT 0 CHECK (loose IN (0, 1)),
   -- The raw body; empty where the delivery says nothing new.
   body TEXT NOT NULL,
   PRIMARY KEY (account, seq)
@@ -23,6 +26,7 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (due_at) WHERE verdict = 'waiting';
 CREATE INDEX webhook_deliveries_open ON webhook_deliveries (account, seq)
   WHERE verdict IN ('waiting', 'unreadable', 'failed');
+CREATE INDEX webhook_deliveries_loose ON webhook_deliveries (account, seq) WHERE loose = 1;
 INSERT INTO webhook_deliveries (account, seq, received_at, due_at, verdict, events, signature, body)
   SELECT account, row_number() OVER (PARTITION BY account ORDER BY received_at, id), received_at, received_at, 'waiting',
     coalesce(json_array_length(body, '$.events'), 0), '', body FROM webhook_inbox;

@@ -92,7 +92,7 @@ pub struct Kept<'a> {
     pub body: &'a str,
     /// Its events, in their order.
     pub events: Vec<Named<'a>>,
-    /// What it is even if nothing of it is claimed in this batch; null: the repetition of what is known.
+    /// `unreadable` or `failed`, where it is one of them.
     pub verdict: Option<&'static str>,
 }
 
@@ -101,29 +101,39 @@ fn event_of(body: &str) -> String {
     format!("CASE WHEN b.type IN ('object', 'array') THEN json(b.value) ELSE json({body} -> b.fullkey) END")
 }
 
-/// Keeps deliveries after their claims, in their order; answers `seq` of each. Where somebody was erased since, what names
-/// them is left out.
+/// Keeps deliveries after their claims, in their order; answers `seq` of each. One has its body if it says something: an event
+/// of it is claimed, or will be, or cannot be read; unless it lies there already, byte for byte, because an earlier try kept it. Where
+/// somebody was erased since, what names them is left out.
 #[must_use]
 pub fn keep(account: &AccountId, kept: &[Kept<'_>], now: UnixMillis) -> Statement {
     let event = event_of("d.value ->> 'body'");
     Statement::compiled(format!(
         "INSERT INTO webhook_deliveries \
-           (account, seq, received_at, applied_at, verdict, events, duplicates, signature, altered, body) \
+           (account, seq, received_at, applied_at, verdict, events, duplicates, signature, altered, loose, body) \
          SELECT ?1, d.top + d.key + 1, d.value ->> 'received_at', iif(d.value ->> 'verdict' IS 'failed', NULL, ?3), \
-           coalesce(d.value ->> 'verdict', CASE WHEN d.claimed > 0 THEN 'applied' ELSE 'duplicate' END), \
+           iif(d.says, coalesce(d.value ->> 'verdict', 'applied'), 'duplicate'), \
            json_array_length(d.value -> 'events'), d.tried - d.claimed, d.value ->> 'signature', d.erased, \
-           CASE WHEN d.claimed = 0 AND d.value ->> 'verdict' IS NULL THEN '' WHEN NOT d.erased THEN d.value ->> 'body' \
+           d.says AND d.claimed < json_array_length(d.value -> 'events'), \
+           CASE WHEN NOT d.says THEN '' WHEN NOT d.erased THEN d.value ->> 'body' \
              WHEN NOT json_valid(d.value ->> 'body') THEN '' \
              ELSE json_set(d.value ->> 'body', '$.events', (SELECT json_group_array(json({event})) \
                FROM json_each(d.value ->> 'body', '$.events') b \
                JOIN json_each(d.value -> 'events') e ON e.key = b.key WHERE {STANDS_AGAINST_NONE})) END \
-         FROM (SELECT d.key, d.value, \
+         FROM (SELECT c.*, CASE WHEN c.value ->> 'verdict' = 'failed' THEN 1 WHEN EXISTS ( \
+             SELECT 1 FROM json_each(c.value -> 'events') e CROSS JOIN webhook_events w ON w.account = ?1 \
+               AND w.webhook_event_id = e.value ->> 'id' \
+             CROSS JOIN webhook_deliveries o ON o.account = ?1 AND o.seq = w.delivery \
+               AND o.signature = c.value ->> 'signature' AND o.signature <> '') THEN 0 \
+             ELSE c.claimed > 0 OR c.value ->> 'verdict' IS NOT NULL OR EXISTS ( \
+               SELECT 1 FROM json_each(c.value -> 'events') e WHERE e.value ->> 'claim' IS NULL AND NOT EXISTS ( \
+                 SELECT 1 FROM webhook_events w WHERE w.account = ?1 AND w.webhook_event_id = e.value ->> 'id')) END AS says \
+           FROM (SELECT d.key, d.value, \
              coalesce((SELECT max(seq) FROM webhook_deliveries WHERE account = ?1 AND seq > 0), 0) AS top, \
              (SELECT count(*) FROM json_each(d.value -> 'events') e WHERE e.value ->> 'claim' IS NOT NULL) AS tried, \
              (SELECT count(*) FROM json_each(d.value -> 'events') e CROSS JOIN webhook_events w ON w.account = ?1 \
                 AND w.webhook_event_id = e.value ->> 'id' AND w.claimed_by = e.value ->> 'claim') AS claimed, \
              EXISTS (SELECT 1 FROM json_each(d.value -> 'events') e WHERE NOT ({STANDS_AGAINST_NONE})) AS erased \
-           FROM json_each(?2) d) d WHERE 1 ORDER BY d.key RETURNING seq"
+           FROM json_each(?2) d) c) d WHERE 1 ORDER BY d.key RETURNING seq"
     ))
     .bind(account)
     .bind_json(kept)
@@ -149,20 +159,21 @@ pub fn place_behind(e: &str, kept: &str) -> String {
     )
 }
 
-/// What waited is applied: places, each with the ids of its events; those that another delivery claimed were known.
+/// What waited is applied: places, each with the ids of its events. Those that another delivery claimed were known; where all
+/// were, nothing is left of it but that it came.
 #[must_use]
-pub fn applied(account: &AccountId, places: &[(i64, Vec<&str>)], now: UnixMillis) -> Statement {
-    Statement::new(
-        "UPDATE webhook_deliveries SET verdict = 'applied', applied_at = ?3, due_at = NULL, \
+pub fn applied(account: &AccountId, places: &[(i64, Vec<&str>)], now: UnixMillis) -> [Statement; 2] {
+    let applied = "UPDATE webhook_deliveries SET verdict = 'applied', applied_at = ?3, due_at = NULL, loose = 1, \
            duplicates = (SELECT count(*) FROM json_each(?2) p CROSS JOIN json_each(p.value -> 1) i \
              WHERE p.value ->> 0 = seq AND NOT EXISTS (SELECT 1 FROM webhook_events w WHERE w.account = ?1 \
                AND w.webhook_event_id = i.value AND w.delivery = webhook_deliveries.seq)) \
          WHERE account = ?1 AND seq IN (SELECT value ->> 0 FROM json_each(?2)) \
-           AND verdict IN ('waiting', 'failed', 'unreadable')",
-    )
-    .bind(account)
-    .bind_json(places)
-    .bind(now)
+           AND verdict IN ('waiting', 'failed', 'unreadable')";
+    let known = "UPDATE webhook_deliveries SET loose = duplicates > 0 AND duplicates < events, \
+           verdict = iif(duplicates < events, verdict, 'duplicate'), body = iif(duplicates < events, body, '') \
+         WHERE account = ?1 AND seq IN (SELECT value ->> 0 FROM json_each(?2)) AND verdict = 'applied' AND loose = 1 \
+           AND applied_at = ?3";
+    [applied, known].map(|sql| Statement::new(sql).bind(account).bind_json(places).bind(now))
 }
 
 /// What waited is not what it should be: `unreadable`, in part at least, since then; or `failed`.
@@ -178,7 +189,8 @@ pub fn judged(account: &AccountId, seq: i64, verdict: &str, since: Option<UnixMi
     .bind(since)
 }
 
-/// Takes whom it names out of a delivery that lies in the ledger, if they were erased since.
+/// Takes whom it names out of a delivery that lies in the ledger, if they were erased since. Others may have been taken out after
+/// its events were read: those that cannot be read have no name, and then go with them.
 #[must_use]
 pub fn without_erased(account: &AccountId, seq: i64, events: &[Named<'_>]) -> Statement {
     let event = event_of("webhook_deliveries.body");
@@ -186,7 +198,10 @@ pub fn without_erased(account: &AccountId, seq: i64, events: &[Named<'_>]) -> St
         "UPDATE webhook_deliveries SET altered = 1, body = CASE WHEN NOT json_valid(body) THEN '' ELSE \
            json_set(body, '$.events', (SELECT json_group_array(json({event})) \
              FROM json_each(webhook_deliveries.body, '$.events') b \
-             JOIN json_each(?3) e ON e.key = b.key WHERE {STANDS_AGAINST_NONE})) END \
+             WHERE EXISTS (SELECT 1 FROM json_each(?3) e WHERE {STANDS_AGAINST_NONE} \
+               AND CASE WHEN e.value ->> 'id' IS NULL THEN e.key = b.key AND json_array_length(?3) = \
+                   json_array_length(webhook_deliveries.body, '$.events') \
+                 ELSE b.type = 'object' AND b.value ->> 'webhookEventId' = e.value ->> 'id' END))) END \
          WHERE account = ?1 AND seq = ?2 AND EXISTS (SELECT 1 FROM json_each(?3) e WHERE NOT ({STANDS_AGAINST_NONE}))"
     ))
     .bind(account)
@@ -224,6 +239,9 @@ pub fn blank(account: &AccountId, messages: &[&Message<'_>]) -> Statement {
     const UNSENT: &str = "json_each(?2) m LEFT JOIN line_users u ON u.account = ?1 AND u.line_user_id = m.value ->> 'line_user_id' \
         CROSS JOIN chat_messages c ON c.account = ?1 AND c.line_user = coalesce(u.id, 0) \
           AND c.message_id = m.value ->> 'of' AND c.unsent = 1";
+    const HOLDS: &str = "instr(o.body, '\"' || c.message_id || '\"') AND CASE WHEN json_valid(o.body) THEN EXISTS ( \
+        SELECT 1 FROM json_each(o.body, '$.events') b \
+        WHERE b.type = 'object' AND b.value ->> '$.message.id' = c.message_id) ELSE 1 END";
     let event = event_of("webhook_deliveries.body");
     Statement::compiled(format!(
         "UPDATE webhook_deliveries SET altered = 1, body = CASE WHEN NOT json_valid(body) THEN '' ELSE \
@@ -236,14 +254,15 @@ pub fn blank(account: &AccountId, messages: &[&Message<'_>]) -> Statement {
            SELECT d.delivery FROM {UNSENT} CROSS JOIN chat_messages d ON d.account = ?1 AND d.line_user = c.line_user \
              AND d.message_id >= c.message_id AND d.message_id < c.message_id || '0' WHERE d.delivery IS NOT NULL \
            UNION ALL SELECT o.seq FROM {UNSENT} CROSS JOIN webhook_deliveries o INDEXED BY webhook_deliveries_open \
-             ON o.account = ?1 AND o.seq > 0 AND o.verdict IN ('waiting', 'unreadable', 'failed') \
-             AND instr(o.body, '\"' || c.message_id || '\"'))"
+             ON o.account = ?1 AND o.seq > 0 AND o.verdict IN ('waiting', 'unreadable', 'failed') AND {HOLDS} \
+           UNION ALL SELECT o.seq FROM {UNSENT} CROSS JOIN webhook_deliveries o INDEXED BY webhook_deliveries_loose \
+             ON o.account = ?1 AND o.seq > 0 AND o.loose = 1 AND {HOLDS})"
     ))
     .bind(account)
     .bind_json(messages)
 }
 
-/// Takes a LINE user out of the bodies that name them: those of their claims, and those that were never applied.
+/// Takes a LINE user out of the bodies that name them: those of their claims, and those to which claims do not lead.
 #[must_use]
 pub fn erase(account: &AccountId, line_user_id: &LineUserId) -> [Statement; 2] {
     let event = event_of("webhook_deliveries.body");
@@ -256,7 +275,9 @@ pub fn erase(account: &AccountId, line_user_id: &LineUserId) -> [Statement; 2] {
            SELECT w.delivery FROM webhook_events w INDEXED BY webhook_events_by_line_user \
              WHERE w.account = ?1 AND w.line_user_id = ?2 AND w.delivery IS NOT NULL \
            UNION ALL SELECT o.seq FROM webhook_deliveries o INDEXED BY webhook_deliveries_open \
-             WHERE o.account = ?1 AND o.seq > 0 AND o.verdict IN ('waiting', 'unreadable', 'failed'))"
+             WHERE o.account = ?1 AND o.seq > 0 AND o.verdict IN ('waiting', 'unreadable', 'failed') \
+           UNION ALL SELECT o.seq FROM webhook_deliveries o INDEXED BY webhook_deliveries_loose \
+             WHERE o.account = ?1 AND o.seq > 0 AND o.loose = 1)"
     ));
     let claims = Statement::new(
         "UPDATE webhook_events INDEXED BY webhook_events_by_line_user SET line_user_id = NULL \

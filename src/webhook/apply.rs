@@ -206,7 +206,7 @@ async fn apply_batch<P: Platform>(
     Ok(keeping.into_iter().zip(lie).map(|(number, place)| (number, place.seq)).collect())
 }
 
-/// What waited in the ledger, and is done, waits no more.
+/// What waited in the ledger, and is done, waits no more, and says nothing of those who were erased before it came.
 async fn settle<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -227,7 +227,7 @@ async fn settle<P: Platform>(
         }
     }
     if !applied.is_empty() {
-        statements.push(delivery::applied(&account.id, &applied, now));
+        statements.extend(delivery::applied(&account.id, &applied, now));
     }
     if statements.is_empty() {
         return Ok(());

@@ -229,13 +229,7 @@ impl Item<'_> {
                 *claim = Some(claimed.claim.clone());
             }
         }
-        // In part, it may be more than this part is.
-        let is_whole = claims.iter().all(Option::is_some);
-        let verdict = match (self.is_unreadable(), is_whole) {
-            (true, _) => Some("unreadable"),
-            (false, false) => Some("applied"),
-            (false, true) => None,
-        };
+        let verdict = self.is_unreadable().then_some("unreadable");
         Some(Kept { received_at: self.received_at, signature, body, events: self.named(claims), verdict })
     }
 }
