@@ -37,6 +37,7 @@ mod shop_api;
 mod storm;
 mod tokens;
 mod usual;
+mod webhooks;
 
 use enishi::web::{CONNECTING_IP, Reply, Request};
 use enishi_world::{ACCOUNT, World, request};
