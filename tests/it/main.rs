@@ -26,6 +26,7 @@ mod model;
 mod par;
 mod prove;
 mod prove_browsers;
+mod prove_webhooks;
 mod provider;
 mod relay;
 mod replier;
