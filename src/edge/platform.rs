@@ -89,10 +89,17 @@ impl Platform for Edge {
                 }
             }
             let status = StatusCode::from_u16(response.status_code()).unwrap_or(StatusCode::BAD_GATEWAY);
-            Ok::<_, worker::Error>(Answer { status, headers, body: response.bytes().await? })
+            let body = if call.status_only { Vec::new() } else { response.bytes().await? };
+            Ok::<_, worker::Error>(Answer { status, headers, body })
         };
         match select(Box::pin(asked), Delay::from(deadline)).await {
-            Either::Left((answer, _)) => answer.map_err(no_answer),
+            Either::Left((answer, _)) => {
+                // A body that nobody reads would hold one of the six connections.
+                if call.status_only {
+                    controller.abort();
+                }
+                answer.map_err(no_answer)
+            }
             Either::Right(((), _)) => {
                 controller.abort();
                 Err(PlatformError::NoAnswer("no answer in time".to_owned()))

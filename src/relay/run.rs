@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     send::{Attempt, send},
-    statements::{Delivery, Head, Holder, Letter, Verdict, closed, remove},
+    statements::{Head, Holder, Letter, Verdict, closed, remove},
 };
 use crate::{
     config::{self, Account},
@@ -166,12 +166,9 @@ impl<P: Platform> Run<'_, P> {
         let mut letter = Some(first);
         for _ in 0..MAX_LETTERS {
             let Some(one) = letter.take_if(|_| !self.is_over()) else { break };
-            let attempt = match (one.signature, one.altered, one.body) {
-                (Some(signature), Some(altered), Some(body)) => {
-                    let delivery = Delivery { signature, altered, body };
-                    send(self.cx, &self.account, &one.url, &delivery, 1).await
-                }
-                _ => Attempt::Refused("not_kept".to_owned()),
+            let attempt = match one.delivery() {
+                Some(delivery) => send(self.cx, &self.account, &one.url, delivery, 1).await,
+                None => Attempt::Refused("not_kept".to_owned()),
             };
             if let Attempt::Refused(reason) = &attempt {
                 self.batch([self.holder.remains(one.seq, reason)]).await?;
@@ -198,7 +195,7 @@ impl<P: Platform> Run<'_, P> {
                 return self.put_off(self.holder.wait(self.now() + UNAPPLIED.1)).await;
             }
             // (3)
-            let attempt = send(self.cx, &self.account, &head.url, &head.delivery, head.attempts).await;
+            let attempt = send(self.cx, &self.account, &head.url, head.delivery(), head.attempts).await;
             let (verdict, buried) = match attempt {
                 Attempt::Taken => (Verdict::Taken, None),
                 Attempt::Empty => (Verdict::Empty, None),

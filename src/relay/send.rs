@@ -31,7 +31,7 @@ pub(super) async fn send<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     url: &str,
-    delivery: &Delivery,
+    delivery: Delivery<'_>,
     attempts: u32,
 ) -> Attempt {
     if is_empty(delivery) {
@@ -45,24 +45,24 @@ pub(super) async fn send<P: Platform>(
 }
 
 /// Whether a delivery has nothing to say, or is not as LINE sent it any more and has no event left.
-fn is_empty(delivery: &Delivery) -> bool {
+fn is_empty(delivery: Delivery<'_>) -> bool {
     #[derive(Deserialize)]
     struct Left {
         events: Vec<IgnoredAny>,
     }
     delivery.body.is_empty()
         || delivery.altered != 0
-            && serde_json::from_str::<Left>(&delivery.body).map_or(true, |left| left.events.is_empty())
+            && serde_json::from_str::<Left>(delivery.body).map_or(true, |left| left.events.is_empty())
 }
 
 /// As LINE calls: the body byte by byte under LINE's signature, but signed anew where it is not LINE's body any more. Signed anew
 /// by turns also what was not taken: if the channel's secret was replaced since, the tool may know only the present one.
-fn call(account: &Account, url: &str, delivery: &Delivery, attempts: u32) -> Call {
+fn call(account: &Account, url: &str, delivery: Delivery<'_>, attempts: u32) -> Call {
     let body = delivery.body.as_bytes();
     let is_lines = delivery.altered == 0 && !delivery.signature.is_empty();
     let anew;
     let signature = if is_lines && attempts.is_multiple_of(2) {
-        &delivery.signature
+        delivery.signature
     } else {
         anew = STANDARD.encode(hmac_sha256(account.messaging.secret.expose().as_bytes(), body));
         &anew
@@ -72,7 +72,7 @@ fn call(account: &Account, url: &str, delivery: &Delivery, attempts: u32) -> Cal
         (header::USER_AGENT, USER_AGENT),
         (LINE_SIGNATURE, signature),
     ];
-    let mut call = Call::new(Method::POST, url.to_owned());
+    let mut call = Call::new(Method::POST, url.to_owned()).for_status();
     call.body = body.to_vec();
     headers.into_iter().fold(call, |call, (name, value)| call.with(name, value))
 }

@@ -18,11 +18,11 @@ pub(super) struct Holder<'a> {
 }
 
 /// A delivery as the ledger has it.
-#[derive(Debug, Deserialize)]
-pub(super) struct Delivery {
-    pub(super) signature: String,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery<'a> {
+    pub(super) signature: &'a str,
     pub(super) altered: u8,
-    pub(super) body: String,
+    pub(super) body: &'a str,
 }
 
 /// The delivery after the cursor.
@@ -37,8 +37,15 @@ pub(super) struct Head {
     pub(super) received_at: UnixMillis,
     /// Whether it is not applied yet.
     pub(super) waits: u8,
-    #[serde(flatten)]
-    pub(super) delivery: Delivery,
+    signature: String,
+    altered: u8,
+    body: String,
+}
+
+impl Head {
+    pub(super) fn delivery(&self) -> Delivery<'_> {
+        Delivery { signature: &self.signature, altered: self.altered, body: &self.body }
+    }
 }
 
 /// A dead letter that is to be tried once more.
@@ -46,10 +53,18 @@ pub(super) struct Head {
 pub(super) struct Letter {
     pub(super) url: String,
     pub(super) seq: i64,
-    /// These three are null where the ledger has it no more.
-    pub(super) signature: Option<String>,
-    pub(super) altered: Option<u8>,
-    pub(super) body: Option<String>,
+    // These three are null where the ledger has it no more.
+    signature: Option<String>,
+    altered: Option<u8>,
+    body: Option<String>,
+}
+
+impl Letter {
+    /// What the ledger has, if it has it still.
+    pub(super) fn delivery(&self) -> Option<Delivery<'_>> {
+        let (signature, body) = (self.signature.as_deref()?, self.body.as_deref()?);
+        Some(Delivery { signature, altered: self.altered?, body })
+    }
 }
 
 /// What became of the delivery after the cursor.

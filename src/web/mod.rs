@@ -190,6 +190,8 @@ pub struct Call {
     pub body: Vec<u8>,
     /// How long to wait for the answer, in milliseconds.
     pub deadline: i64,
+    /// Whether the status is all that is wanted: the answer's body is neither waited for nor read, however long it is.
+    pub status_only: bool,
 }
 
 /// How long a call to LINE or to a shop may take, in milliseconds.
@@ -199,7 +201,14 @@ impl Call {
     /// A call without a body.
     #[must_use]
     pub fn new(method: Method, url: String) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), deadline: DEADLINE }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            deadline: DEADLINE,
+            status_only: false,
+        }
     }
 
     /// A form, as OAuth's token endpoints take it.
@@ -217,6 +226,12 @@ impl Call {
         let mut call = Self::new(Method::POST, url);
         call.body = body;
         call.with(header::CONTENT_TYPE, "application/json")
+    }
+
+    /// Asks for the status alone.
+    #[must_use]
+    pub fn for_status(self) -> Self {
+        Self { status_only: true, ..self }
     }
 
     /// With one more header.

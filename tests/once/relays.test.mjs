@@ -19,6 +19,8 @@ class Tool {
   taken = [];
   refused = 0;
   status = 200;
+  /** Whether the body of an answer never ends. */
+  endless = false;
   #server = createServer(async (request, answer) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -26,7 +28,9 @@ class Tool {
     const { "x-line-signature": signature, "content-type": type, "user-agent": agent } = request.headers;
     if (this.status === 200) this.taken.push({ body, signature, type, agent });
     else this.refused += 1;
-    answer.writeHead(this.status, { location: "http://127.0.0.1:9/" }).end();
+    answer.writeHead(this.status, { location: "http://127.0.0.1:9/" });
+    if (this.endless) answer.write("and so on");
+    else answer.end();
   });
 
   async listen() {
@@ -128,6 +132,22 @@ test("a dead letter that somebody wants sent again is sent, and is one no more",
   await eventually("it is sent", async () => well.taken.length === before + 1);
   assert.equal(well.taken.at(-1).body, body);
   await eventually("it is gone", async () => (await workerd.api("GET", path)).dead_letters.length === 0);
+});
+
+test("a tool's answer counts by its status, and a body without an end is not waited for", async () => {
+  const [{ id }] = (await workerd.api("GET", "/v1/webhooks/relays")).relays;
+  well.endless = true;
+  const before = well.taken.length;
+  const began = performance.now();
+  await workerd.deliverAll(new Storm(3, workerd.bot, 20).sent.map(({ body }) => body));
+  await eventually("it has everything", async () => {
+    const { lag, attempts } = await workerd.api("GET", `/v1/webhooks/relays/${id}`);
+    return well.taken.length > before && lag.deliveries === 0 && attempts === 0;
+  });
+  assert.ok(performance.now() - began < 10_000, "without a time-out");
+  const taken = well.taken.slice(before).map(({ body }) => body);
+  assert.equal(taken.length, new Set(taken).size, "each once");
+  well.endless = false;
 });
 
 test("a relay is paused, moved and removed", async () => {

@@ -19,15 +19,20 @@ impl World {
         let sent_at = self.now();
         let deadline = sent_at + call.deadline;
         let target = target(&call.url).to_owned();
+        let status_only = call.status_only;
         let to = Outward { target: &target, deadline: call.deadline };
         let test = self.carry_webhook_test(&call).await;
         match self.call_out(to, || self.hand_over(call, test)).await? {
             Served::Reply(_) if self.now() > deadline => Err(no_answer("too late")),
-            Served::Reply(reply) => Ok(self.read_answer(reply)),
+            Served::Reply(reply) => Ok(self.read_answer(reply, status_only)),
             Served::Delayed { reply, ms } => {
                 let at = sent_at + i64::try_from(ms).unwrap_or(i64::MAX);
                 self.clock.sleep_until(at.min(deadline)).await;
-                if at < deadline { Ok(self.read_answer(reply)) } else { Err(no_answer("too late")) }
+                if at < deadline {
+                    Ok(self.read_answer(reply, status_only))
+                } else {
+                    Err(no_answer("too late"))
+                }
             }
             Served::TimedOut => {
                 self.clock.sleep_until(deadline).await;
@@ -44,9 +49,10 @@ impl World {
         self.hand_to_shop(call).ok_or_else(|| no_answer("no such server"))
     }
 
-    fn read_answer(&self, reply: http::Response<Vec<u8>>) -> Answer {
+    fn read_answer(&self, reply: http::Response<Vec<u8>>, status_only: bool) -> Answer {
         let (parts, body) = reply.into_parts();
         self.overhear_json(&body);
+        let body = if status_only { Vec::new() } else { body };
         let mut answer = Answer { status: parts.status, headers: HeaderMap::new(), body };
         for name in ANSWER_HEADERS {
             if let Some(value) = parts.headers.get(&name) {
