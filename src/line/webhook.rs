@@ -1,6 +1,8 @@
 //! LINE's webhooks (Messaging API reference, "Webhook event objects"), read leniently: unknown types and fields are
 //! kept out of the way, one unreadable event does not spoil its neighbours.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -12,6 +14,9 @@ use crate::{
 
 /// The longest `webhookEventId` that is kept, in bytes: a ULID has 26.
 const MAX_EVENT_ID: usize = 64;
+
+/// The last `timestamp` that is one: 9999-12-31T23:59:59.999Z. What claims to be later would stay the newest for ever.
+const MAX_TIMESTAMP: i64 = 253_402_300_799_999;
 
 /// Whether it may be a `webhookEventId`. With a `/` the claims of events call further persons, and none must look like one.
 fn is_event_id(id: &str) -> bool {
@@ -218,7 +223,7 @@ impl Event {
     #[must_use]
     pub fn read(event: &str) -> Option<Self> {
         let raw: Raw<'_> = serde_json::from_str(event).ok()?;
-        if !is_event_id(&raw.webhook_event_id) {
+        if !is_event_id(&raw.webhook_event_id) || !(0..=MAX_TIMESTAMP).contains(&raw.timestamp) {
             return None;
         }
         let source = part::<Source>(raw.source).filter(|source| source.kind.as_deref() == Some("user"));
@@ -270,11 +275,11 @@ impl Kind {
 /// The LINE user ids that a text contains, wherever they stand, each once.
 #[must_use]
 pub fn user_ids(text: &str) -> Vec<LineUserId> {
-    let mut ids = Vec::new();
+    let (mut ids, mut known) = (Vec::new(), HashSet::new());
     for (at, _) in text.match_indices('U') {
-        if let Some(id) = text.get(at..at + 33).and_then(|id| LineUserId::parse(id).ok())
-            && !ids.contains(&id)
-        {
+        let id = text.get(at..at + 33).filter(|id| !known.contains(id));
+        if let Some(id) = id.and_then(|id| LineUserId::parse(id).ok()) {
+            known.extend(text.get(at..at + 33));
             ids.push(id);
         }
     }
