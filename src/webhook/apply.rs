@@ -85,6 +85,7 @@ pub async fn apply_at_last<P: Platform>(cx: Context<'_, P>, received: Received) 
         statements.push(delivery::without_erased(account, seq, &item.unclaimed()));
         statements.push(delivery::judged(account, seq, "failed", None));
     }
+    statements.extend(effect::blank(account, item.events.iter().filter_map(|read| read.event.as_ref())));
     statements.push(relay::wake(account, now));
     let outcomes = cx.platform.batch(&database, statements).await?;
     cx.hand_over(account, &outcomes).await;

@@ -16,6 +16,7 @@ use crate::{
         Statement,
         chat_message::{self, Message},
         claim::{self, Claim},
+        delivery,
         line_user::{self, Evidence, Seen},
         link_nonce::{self, Answer},
         outbox::{self, Answerable},
@@ -23,6 +24,9 @@ use crate::{
     },
     time::UnixMillis,
 };
+
+/// Claims that one statement makes of persons who are named beside an event's own: D1 takes 2 MB as one value.
+const CLAIMS_AT_ONCE: usize = 3_000;
 
 /// An event that is to be applied, with what its claim needs.
 #[derive(Debug)]
@@ -132,9 +136,35 @@ pub(super) fn claims(account: &AccountId, events: &[Claimed<'_>]) -> Statement {
 
 /// Who else is named by these events, as claims beside theirs, so that they are found; seldom anybody.
 #[must_use]
-pub(super) fn others(account: &AccountId, events: &[Claimed<'_>], tombs: &Tombs<'_>) -> Option<Statement> {
+pub(super) fn others(account: &AccountId, events: &[Claimed<'_>], tombs: &Tombs<'_>) -> Vec<Statement> {
     let others: Vec<Claim<'_>> = events.iter().flat_map(|claimed| claimed.others(tombs)).collect();
-    (!others.is_empty()).then(|| claim::claim(account, &others))
+    others.chunks(CLAIMS_AT_ONCE).map(|some| claim::claim(account, some)).collect()
+}
+
+/// Takes messages that were unsent out of the deliveries in which these events lie, whoever claimed them.
+#[must_use]
+pub(super) fn blank<'a>(account: &AccountId, events: impl Iterator<Item = &'a Event>) -> Option<Statement> {
+    let messages: Vec<Message<'_>> = events
+        .filter_map(|event| match effect(&event.kind) {
+            Effect::Message { id, kind, .. } => Some((event, id, kind)),
+            Effect::Edited { id } => Some((event, id, "edited")),
+            _ => None,
+        })
+        .map(|(event, id, kind)| Message {
+            event_id: &event.id,
+            claim: "",
+            line_user_id: event.user.as_ref(),
+            message_id: id.to_owned(),
+            of: id,
+            kind,
+            text: None,
+            at: event.at,
+            delivery: None,
+            place: None,
+        })
+        .collect();
+    let all: Vec<&Message<'_>> = messages.iter().collect();
+    (!all.is_empty()).then(|| delivery::blank(account, &all))
 }
 
 /// The statements of these events, behind their claims and the deliveries that were kept.
