@@ -57,6 +57,8 @@ enum Told {
     Never,
     /// It may be later; with what was answered instead.
     NotYet(Option<StatusCode>),
+    /// Likewise, and this attempt was none: nothing can have reached anybody.
+    NotTried(Option<StatusCode>),
 }
 
 /// Works on what is owed: all at once, for each server may take its time.
@@ -110,7 +112,7 @@ async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Dispositio
         told = attempt(cx, &newest, owed, &row).await?;
     }
     // (4)
-    let status = match told {
+    let (status, is_tried) = match told {
         Told::Done | Told::Unwanted => {
             settle(cx, &account, done(&account, owed, row.kind, true)).await?;
             return Ok(Disposition::Done);
@@ -119,13 +121,15 @@ async fn tell<P: Platform>(cx: Context<'_, P>, owed: &Owed) -> Result<Dispositio
             settle(cx, &account, done(&account, owed, row.kind, false)).await?;
             return Ok(Disposition::Done);
         }
-        Told::NotYet(status) => status,
+        Told::NotYet(status) => (status, true),
+        Told::NotTried(status) => (status, false),
     };
     log(cx, &account, &row, "refused", status);
     let delay = delay(row.attempts);
     let reason = status.map_or_else(|| "no_answer".to_owned(), |status| format!("http_{}", status.as_u16()));
     let put_off = outbox::put_off(&account.id, &owed.id, cx.platform.now() + delay, &reason);
-    settle(cx, &account, vec![put_off]).await?;
+    let uncounted = (!is_tried).then(|| outbox::uncounted(&account.id, &owed.id));
+    settle(cx, &account, [put_off].into_iter().chain(uncounted).collect()).await?;
     Ok(Disposition::Retry { seconds: u32::try_from(delay / SECOND).unwrap_or(u32::MAX) })
 }
 

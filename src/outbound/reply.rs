@@ -29,7 +29,7 @@ struct Body {
 }
 
 /// (1) What is answered says the newest rule; (2) in time, by reply; LINE's no to the token at the first attempt says that
-/// nobody got anything; (3) then, or too late, by push, if the rule says so. A reply of which it is not known whether LINE took
+/// nobody got anything, as does one that failed for want of our own token; (3) then, or too late, by push, if the rule says so. A reply of which it is not known whether LINE took
 /// it is followed by none.
 pub(super) async fn tell<P: Platform>(
     cx: Context<'_, P>,
@@ -44,7 +44,13 @@ pub(super) async fn tell<P: Platform>(
     let is_first = row.attempts <= 1;
     if !body.push {
         if cx.platform.now() - row.created_at <= outbox::REPLY_LIFETIME {
-            let token = channel::token(cx, account).await?;
+            let token = match channel::token(cx, account).await {
+                Ok(token) => token,
+                Err(error) => {
+                    cx.log_failure("reply", &error);
+                    return Ok(Told::NotTried(None));
+                }
+            };
             let call = messaging::reply(&cx.settings.line, &token, &body.token, &rule.messages);
             match cx.platform.fetch(call).await.map(|answer| (messaging::verdict(&answer), answer.status)) {
                 Ok((Verdict::Accepted { .. }, _)) => return Ok(Told::Done),
@@ -85,6 +91,7 @@ fn later<P: Platform>(
 ) -> Told {
     if *verdict == Verdict::TokenRefused {
         cx.memory.forget_channel_token(&account.messaging.channel_id);
+        return Told::NotTried(Some(status));
     }
     Told::NotYet(Some(status))
 }

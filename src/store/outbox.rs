@@ -252,6 +252,16 @@ pub fn put_off(account: &AccountId, id: &str, until: UnixMillis, reason: &str) -
         .bind(reason)
 }
 
+/// Takes an attempt back that was none.
+#[must_use]
+pub fn uncounted(account: &AccountId, id: &str) -> Statement {
+    Statement::new(
+        "UPDATE outbox SET attempts = attempts - 1 WHERE account = ?1 AND id = ?2 AND attempts > 0",
+    )
+    .bind(account)
+    .bind(id)
+}
+
 /// Keeps an event that nobody took in its time.
 #[must_use]
 pub fn bury(account: &AccountId, id: &str, now: UnixMillis) -> Statement {

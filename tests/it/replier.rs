@@ -1,12 +1,12 @@
 //! Who answers LINE's events: welcome messages, and tools that get the deliveries relayed.
 
-use enishi::time::{MINUTE, SECOND};
+use enishi::time::{HOUR, MINUTE, SECOND};
 use enishi_world::{Fault, Point, line_simulator::NewUser};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Stage,
+    CHANNEL_TOKEN, Stage,
     delivery::{delivery, event},
     webhook,
 };
@@ -219,4 +219,48 @@ fn an_account_that_is_put_again_keeps_who_answers() {
     let body = stage.shop.account_body();
     assert_eq!(stage.put_account(enishi_world::ACCOUNT.host, &body).status, 200);
     assert_eq!(api(&stage, Method::GET, "", None).1["repliers"]["follow"]["replier"], "enishi");
+}
+
+#[test]
+fn who_could_not_be_answered_for_want_of_a_token_of_ours_is_pushed_where_the_rule_says_so() {
+    let stage = Stage::new(1);
+    welcome(&stage, &json!({ "push_when_late": true }));
+    stage.world.evict_isolate();
+    stage.world.fail_always_call(CHANNEL_TOKEN, Fault::Refused);
+    let user = follows(&stage, "花子");
+    stage.world.settle(2 * MINUTE);
+    stage.world.end_faults();
+    stage.world.settle(10 * MINUTE);
+    assert_eq!(methods(&stage, &user), ["push"]);
+    assert_eq!(stage.count("outbox"), 0);
+}
+
+#[test]
+fn who_is_erased_or_blocks_before_the_answer_gets_none_and_leaves_no_token() {
+    let stage = Stage::new(1);
+    welcome(&stage, &json!({ "push_when_late": true }));
+    let user = stage.member("m1", "gold");
+    stage.world.settle(MINUTE);
+    let now = stage.world.now().0;
+    stage.world.line().unfollow(now, &user).unwrap();
+    stage.world.line().follow(now + 1, &user).unwrap();
+    stage.world.deliver_webhooks();
+    stage.world.fail_always_call(REPLY, Fault::Refused);
+    stage.world.run_queues();
+    assert_eq!(stage.count("outbox"), 1);
+    assert_eq!(crate::erase::erase(&stage, "m1"), 204);
+    stage.world.end_faults();
+    stage.world.settle(2 * HOUR);
+    assert_eq!(methods(&stage, &user), ["reply"], "that of before");
+    assert_eq!(crate::erase::found(&stage, &[&user]), []);
+    let other = follows(&stage, "太郎");
+    stage.world.fail_always_call(REPLY, Fault::Refused);
+    stage.world.run_queues();
+    let now = stage.world.now().0;
+    stage.world.line().unfollow(now + 1, &other).unwrap();
+    stage.deliver();
+    stage.world.end_faults();
+    stage.world.settle(2 * HOUR);
+    assert_eq!(methods(&stage, &other), Vec::<String>::new());
+    assert_eq!(stage.count("outbox"), 0);
 }
