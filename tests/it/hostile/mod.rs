@@ -37,6 +37,7 @@ mod shop_api;
 mod storm;
 mod tokens;
 mod usual;
+mod webhook_bodies;
 mod webhooks;
 
 use enishi::web::{CONNECTING_IP, Reply, Request};

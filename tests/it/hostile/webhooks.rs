@@ -25,7 +25,7 @@ fn arrive(stage: &Stage, events: &Value) {
     assert_eq!(stage.world.answer(webhook(&delivery(events))).status, 200);
 }
 
-fn deliver(stage: &Stage, events: &Value) {
+pub(super) fn deliver(stage: &Stage, events: &Value) {
     arrive(stage, events);
     stage.world.run_queues();
 }
@@ -37,18 +37,18 @@ fn ledger(stage: &Stage) -> Vec<(String, bool)> {
     rows.iter().map(row).collect()
 }
 
-fn bodies(stage: &Stage) -> String {
+pub(super) fn bodies(stage: &Stage) -> String {
     Value::from(stage.world.query("SELECT body FROM webhook_deliveries ORDER BY seq")).to_string()
 }
 
-fn unsend(user: &str, message: &str, id: &str, at: i64) -> Value {
+pub(super) fn unsend(user: &str, message: &str, id: &str, at: i64) -> Value {
     let mut unsend = event("unsend", user, id, at);
     unsend["unsend"] = json!({ "messageId": message });
     unsend
 }
 
 /// Somebody in a group.
-fn in_group(mut event: Value, user: &str) -> Value {
+pub(super) fn in_group(mut event: Value, user: &str) -> Value {
     event["source"] = json!({ "type": "group", "groupId": "C1", "userId": user });
     event
 }
