@@ -90,6 +90,8 @@ pub(super) fn ledger(stage: &Stage, model: &Model, originals: &[Original], seed:
     let number = |name: &str| usize::try_from(counts[name].as_i64().unwrap()).unwrap();
     assert_eq!(number("events") - number("duplicates"), model.claims.len(), "seed {seed}: {counts}");
     assert_eq!(number("deliveries"), number("lags"), "seed {seed}: {counts}");
-    assert_eq!(number("deliveries"), rows.len(), "seed {seed}: {counts}");
+    // What waits in the ledger may be counted again where two consumers have it at once, or one dies before it says that it is done.
+    let again = number("deliveries").checked_sub(rows.len()).unwrap();
+    assert!(again as u64 <= world.faults_struck(), "seed {seed}: {counts}, {}", rows.len());
     vec![("repeats", repeats), ("with something unsent", altered)]
 }

@@ -74,12 +74,9 @@ fn outage(seed: u64, points: &[Point], fault: Fault) -> Figures {
             for (_, number, tries) in redelivered {
                 come(number, true, tries).await;
             }
-            for number in 0..5 {
-                if let Ok(second) = usize::try_from(second)
-                    && second < 180
-                {
-                    come(second * 5 + number, false, 0).await;
-                }
+            let first = usize::try_from(second).unwrap() * each_second;
+            for number in (first..originals.len()).take(each_second) {
+                come(number, false, 0).await;
             }
         }
     });
