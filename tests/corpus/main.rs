@@ -55,3 +55,18 @@ fn every_target_is_replayed_and_the_corpus_stays_small() {
     let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(files.len() <= MOST.0 && bytes <= MOST.1, "{} files of {bytes} bytes", files.len());
 }
+
+#[test]
+fn the_fuzzers_take_the_same_dependencies_as_the_product() {
+    let versions = |lock: &'static str| -> Vec<(&str, &str)> {
+        let packages = lock.split("[[package]]").skip(1);
+        let word = |package: &'static str, name: &str| package.split_once(name)?.1.split('"').nth(1);
+        packages.filter_map(|package| Some((word(package, "name =")?, word(package, "version =")?))).collect()
+    };
+    let product = versions(include_str!("../../Cargo.lock"));
+    for (name, version) in versions(include_str!("../../fuzz/Cargo.lock")) {
+        let known: Vec<&str> =
+            product.iter().filter(|(known, _)| *known == name).map(|(_, version)| *version).collect();
+        assert!(known.is_empty() || known.contains(&version), "{name} {version} is not one of {known:?}");
+    }
+}

@@ -31,7 +31,8 @@ pub(crate) fn fuzz(project: &Project, target: Option<&str>, seconds: u64) -> Res
         make_folder(&project.path(&found))?;
         let mut fuzzer = cargo_fuzz(project)?;
         fuzzer.env("RUSTUP_TOOLCHAIN", NIGHTLY).env_remove("CARGO").env_remove("RUSTC");
-        fuzzer.args(["run", "--sanitizer", "none", "--target-dir", "target/fuzz/build", target]);
+        // As its profile says, and not as cargo-fuzz would have it.
+        fuzzer.args(["run", "--release", "--sanitizer", "none", "--target-dir", "target/fuzz/build", target]);
         fuzzer.args([&found, &format!("fuzz/corpus/{target}"), "--"]);
         fuzzer.arg(format!("-max_total_time={seconds}"));
         fuzzer.args(["-dict=fuzz/dictionary.txt", "-timeout=10", "-print_final_stats=1"]);
