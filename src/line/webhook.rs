@@ -228,10 +228,14 @@ impl Event {
         }
         let source = part::<Source>(raw.source).filter(|source| source.kind.as_deref() == Some("user"));
         let kind = Kind::of(&raw)?;
+        let user = source.and_then(|source| source.user_id).and_then(|id| LineUserId::parse(&id).ok());
+        let mut named = user_ids(event);
+        // JSON may write it otherwise.
+        named.extend(user.iter().filter(|user| !named.contains(user)).cloned().collect::<Vec<_>>());
         Some(Self {
             at: UnixMillis(raw.timestamp),
-            user: source.and_then(|source| source.user_id).and_then(|id| LineUserId::parse(&id).ok()),
-            named: user_ids(event),
+            user,
+            named,
             reply_token: raw.reply_token.filter(|_| raw.mode.as_deref() != Some("standby")),
             kind,
             id: raw.webhook_event_id,

@@ -180,7 +180,7 @@ async fn settle<P: Platform>(
 
 /// Makes one call; any 2xx is taken.
 async fn call<P: Platform>(cx: Context<'_, P>, call: Call) -> Told {
-    match cx.platform.fetch(call.with(http::header::USER_AGENT, USER_AGENT)).await {
+    match cx.platform.fetch(call.with(http::header::USER_AGENT, USER_AGENT).for_status()).await {
         Ok(answer) if answer.status.is_success() => Told::Done,
         Ok(answer) => Told::NotYet(Some(answer.status)),
         Err(_) => Told::NotYet(None),
