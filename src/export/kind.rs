@@ -257,6 +257,47 @@ pub(super) const KINDS: &[Kind] = &[
         is_in_default: false,
     },
     Kind {
+        name: "webhook-deliveries",
+        description: "what LINE delivered in the last 14 days, as it was signed, and what became of it; by id",
+        row: concat!(
+            "'id', d.seq, 'received_at', ",
+            time!("d.received_at"),
+            ", 'applied_at', ",
+            time!("d.applied_at"),
+            ", 'verdict', d.verdict, 'events', d.events, 'duplicates', d.duplicates, 'altered', ",
+            truth!("d.altered"),
+            ", 'signature', d.signature, 'body', d.body"
+        ),
+        from: "FROM webhook_deliveries d",
+        account: "d.account",
+        key: &[Key::Number("d.seq")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "webhook-counts",
+        description: "how much LINE delivered, and how late it was applied (lag_…: within so many milliseconds); by hour",
+        row: concat!(
+            "'hour', ",
+            time!("c.hour"),
+            ", 'deliveries', c.deliveries, 'events', c.events, 'duplicates', c.duplicates, 'lag_100', c.lag_100, \
+             'lag_250', c.lag_250, 'lag_500', c.lag_500, 'lag_1000', c.lag_1000, 'lag_2500', c.lag_2500, \
+             'lag_5000', c.lag_5000, 'lag_15000', c.lag_15000, 'lag_60000', c.lag_60000, 'lag_more', c.lag_more"
+        ),
+        from: "FROM webhook_counts c",
+        account: "c.account",
+        key: &[Key::Number("c.hour")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "webhook-refusals",
+        description: "deliveries that were refused; by hour and reason",
+        row: concat!("'hour', ", time!("c.hour"), ", 'reason', c.reason, 'count', c.count"),
+        from: "FROM webhook_refusals c",
+        account: "c.account",
+        key: &[Key::Number("c.hour"), Key::Text("c.reason")],
+        is_in_default: false,
+    },
+    Kind {
         name: "audit-log",
         description: "who changed what in the account's configuration; by time and id",
         row: concat!(

@@ -5,10 +5,10 @@ use enishi_world::{ACCOUNT, request};
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Consent, Shop, Stage, json_body};
+use crate::support::{Browser, Consent, Shop, Stage, json_body, webhook};
 
 /// What can be exported.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 16] = [
     "links",
     "link-history",
     "line-users",
@@ -21,6 +21,9 @@ const KINDS: [&str; 13] = [
     "auto-login-links",
     "login-counts",
     "friend-add-counts",
+    "webhook-deliveries",
+    "webhook-counts",
+    "webhook-refusals",
     "audit-log",
 ];
 
@@ -85,6 +88,11 @@ fn lived_in() -> Stage {
     let page = format!("{}tea", stage.shop.home_uri);
     for kind in ["stored", "sealed"] {
         stage.auto_login_link(&stage.shop, &page, &json!({ "type": kind, "context": { "store": "渋谷" } }));
+    }
+    let mut forged = webhook("{}");
+    for reason in ["", "A"] {
+        forged.headers.insert("x-line-signature", reason.parse().unwrap());
+        assert_eq!(stage.world.answer(forged.clone()).status, 401);
     }
     stage
 }
