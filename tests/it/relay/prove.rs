@@ -1,5 +1,7 @@
 //! A target in trouble delays nobody else, and gets everything once it recovers.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::support::webhook;
 
@@ -59,6 +61,12 @@ fn prove_relays_to_a_target_that_fails_hangs_or_is_slow_delay_nobody_else() {
     });
 }
 
+/// Each number where it stands first.
+fn firsts(numbers: &[usize]) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    numbers.iter().copied().filter(|number| seen.insert(*number)).collect()
+}
+
 #[test]
 fn prove_relays_send_everything_in_order_through_faults_and_troubled_targets() {
     for_each_seed("relays", |seed| {
@@ -97,7 +105,8 @@ fn prove_relays_send_everything_in_order_through_faults_and_troubled_targets() {
         recovers(&stage, ONE);
         recovers(&stage, TWO);
         world.settle(25 * MINUTE);
-        // The queue shuffles; the ledger has an order, which is every tool's. What the door put down itself may stand twice.
+        // The queue shuffles; the ledger has an order, which is every tool's. What the door put down itself and LINE delivered
+        // again may have gone to a tool before it was known to repeat.
         let ledger = world.query(
             "SELECT CAST(substr(body ->> '$.events[0].webhookEventId', 6) AS INTEGER) AS number \
              FROM webhook_deliveries WHERE verdict <> 'duplicate' ORDER BY seq",
@@ -105,16 +114,14 @@ fn prove_relays_send_everything_in_order_through_faults_and_troubled_targets() {
         let number_in = |row: &Value| usize::try_from(row["number"].as_u64().unwrap()).unwrap();
         let ledger: Vec<usize> = ledger.iter().map(number_in).collect();
         assert!(ledger.len() >= number, "seed {seed}: nothing is lost at the door");
-        let mut expected = ledger.clone();
-        expected.dedup();
+        let expected = firsts(&ledger);
         assert_eq!(world.queued(), Vec::<String>::new(), "seed {seed}");
         assert_eq!(stage.count("relays WHERE due_at IS NULL AND lease IS NULL"), 2, "seed {seed}");
         assert_eq!(stage.count("relay_dead_letters"), 0, "seed {seed}");
         // Whatever a tool answered: it may have taken what it answered too late.
         for url in [ONE, TWO] {
-            let mut sent: Vec<usize> = calls_at(&stage, url).iter().map(number_of).collect();
-            sent.dedup();
-            assert_eq!(sent, expected, "seed {seed}: in order, nothing skipped, nothing later once more");
+            let sent: Vec<usize> = calls_at(&stage, url).iter().map(number_of).collect();
+            assert_eq!(firsts(&sent), expected, "seed {seed}: in order, nothing skipped");
         }
         let is_taken = |call: &&ShopCall| match call.outcome {
             ShopOutcome::Status(status) => status.is_success(),
