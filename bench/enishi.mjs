@@ -7,9 +7,8 @@
  */
 
 import { createHash, hkdfSync, randomUUID } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 
+import { statements } from "../tests/migrations.mjs";
 import { BOT, CHANNEL_SECRET, LINE_USER } from "./deliveries.mjs";
 import * as flow from "./flow.mjs";
 import { Load, check } from "./load.mjs";
@@ -87,13 +86,6 @@ export async function prepare(folder, migrations, state) {
   } finally {
     await worker.stop();
   }
-}
-
-/** The statements of all migrations, in order. */
-function statements(folder) {
-  const files = readdirSync(folder).filter((name) => name.endsWith(".sql")).sort();
-  const text = files.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
-  return text.replaceAll(/^\s*--.*$/gm, "").split(";").map((statement) => statement.trim()).filter(Boolean);
 }
 
 /** The rows that a login and the shop's link would have made. */

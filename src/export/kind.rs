@@ -129,16 +129,16 @@ pub(super) const KINDS: &[Kind] = &[
             ", 'updated_at', ",
             time!("m.updated_at")
         ),
-        from: "FROM members m",
+        from: "FROM members m INDEXED BY members_by_member_id",
         account: "m.account",
         key: &[Key::Text("m.member_id")],
         is_in_default: false,
     },
     Kind {
         name: "attributes",
-        description: "attributes of members, one a line; by member_id and name",
+        description: "attributes of members, one a line; by member and name",
         row: concat!(
-            "'member_id', a.member_id, 'name', a.name, 'value', ",
+            "'member_id', m.member_id, 'name', a.name, 'value', ",
             // A number that is whole is written as one, though it may be stored as a REAL.
             "json(CASE WHEN a.kind = 'boolean' THEN CASE a.value WHEN 1 THEN 'true' ELSE 'false' END ",
             "WHEN a.kind = 'number' AND a.value = CAST(a.value AS INTEGER) THEN CAST(a.value AS INTEGER) ",
@@ -146,9 +146,9 @@ pub(super) const KINDS: &[Kind] = &[
             "'updated_at', ",
             time!("a.updated_at")
         ),
-        from: "FROM attributes a",
+        from: "FROM attributes a JOIN members m ON m.id = a.member",
         account: "a.account",
-        key: &[Key::Text("a.member_id"), Key::Text("a.name")],
+        key: &[Key::Number("a.member"), Key::Text("a.name")],
         is_in_default: false,
     },
     Kind {

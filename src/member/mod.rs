@@ -76,9 +76,10 @@ fn statements<P: Platform>(
     let mut statements = vec![member];
     if !set.is_empty() {
         let upsert = Statement::new(
-            "INSERT INTO attributes (account, member_id, name, kind, value, updated_at) \
-             SELECT ?1, ?2, value ->> 'n', value ->> 'k', value ->> 'v', ?4 FROM json_each(?3) WHERE 1 \
-             ON CONFLICT (account, member_id, name) \
+            "INSERT INTO attributes (account, member, name, kind, value, updated_at) \
+             SELECT ?1, m.id, j.value ->> 'n', j.value ->> 'k', j.value ->> 'v', ?4 \
+             FROM members m CROSS JOIN json_each(?3) j WHERE m.account = ?1 AND m.member_id = ?2 \
+             ON CONFLICT (account, member, name) \
              DO UPDATE SET kind = excluded.kind, value = excluded.value, updated_at = ?4 \
              WHERE kind <> excluded.kind OR value <> excluded.value",
         )
@@ -90,7 +91,8 @@ fn statements<P: Platform>(
     }
     if !removed.is_empty() {
         let delete = Statement::new(
-            "DELETE FROM attributes WHERE account = ?1 AND member_id = ?2 \
+            "DELETE FROM attributes WHERE account = ?1 \
+             AND member = (SELECT id FROM members WHERE account = ?1 AND member_id = ?2) \
              AND name IN (SELECT value FROM json_each(?3))",
         )
         .bind(&account.id)

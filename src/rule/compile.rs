@@ -59,7 +59,7 @@ fn condition(rule: &Rule, values: &mut Vec<Value>) -> String {
             let kind = placeholder(values, equals.kind());
             let value = placeholder(values, equals);
             format!(
-                "l.member_id IN (SELECT a.member_id FROM attributes a \
+                "l.member IN (SELECT a.member FROM attributes a \
                  WHERE a.account = ?1 AND a.name = {name} AND a.kind = {kind} AND a.value = {value})"
             )
         }

@@ -9,11 +9,16 @@ pub use compile::{Audience, audience};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::time::Day;
+
 /// The longest attribute name, in characters.
 pub const MAX_NAME: usize = 64;
 
 /// The longest text value of an attribute, in characters.
 pub const MAX_TEXT: usize = 1_000;
+
+/// The length of a date, `YYYY-MM-DD`.
+const DATE: usize = 10;
 
 /// Who belongs to a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,12 +46,14 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// The kind, as it is stored beside the value: `"1"`, `1` and `true` are three different values.
+    /// The kind, as it is stored beside the value: `"1"`, `1` and `true` are three different values. A text that is a day of the
+    /// calendar, `YYYY-MM-DD`, is a date.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Boolean(_) => "boolean",
             Self::Number(_) => "number",
+            Self::Text(text) if text.len() == DATE && Day::parse(text).is_some() => "date",
             Self::Text(_) => "text",
         }
     }

@@ -46,7 +46,6 @@ pub fn look(account: &AccountId, member: &MemberId, tombs: &[Digest]) -> Vec<Sta
     let known = Statement::new(
         "SELECT EXISTS (SELECT 1 FROM members WHERE account = ?1 AND member_id = ?2) \
            OR EXISTS (SELECT 1 FROM links WHERE account = ?1 AND member_id = ?2) \
-           OR EXISTS (SELECT 1 FROM attributes WHERE account = ?1 AND member_id = ?2) \
            OR EXISTS (SELECT 1 FROM link_history WHERE account = ?1 AND member_id = ?2) \
            OR EXISTS (SELECT 1 FROM link_nonces WHERE account = ?1 AND member_id = ?2) AS is_here, \
            EXISTS (SELECT 1 FROM tombstones WHERE account = ?1 AND digest IN (SELECT value FROM json_each(?3))) AS was_here",
@@ -185,6 +184,12 @@ fn of_line_user(bound: &[Value], now: UnixMillis) -> Vec<Statement> {
 fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Statement> {
     let with = |sql: &'static str| Statement::new(sql).bind(account).bind(member);
     let short = |sql: &'static str| with(sql).bind(now + -SHORT_LIVED);
+    let of_number = |from: &str| {
+        let number = "(SELECT id FROM members WHERE account = ?1 AND member_id = ?2)";
+        Statement::compiled(format!("DELETE FROM {from} account = ?1 AND member = {number}"))
+            .bind(account)
+            .bind(member)
+    };
     vec![
         with(
             "DELETE FROM links WHERE account = ?1 AND member_id = ?2 \
@@ -203,7 +208,10 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
         with(
             "DELETE FROM link_history INDEXED BY link_history_by_member WHERE account = ?1 AND member_id = ?2",
         ),
-        with("DELETE FROM attributes WHERE account = ?1 AND member_id = ?2"),
+        of_number("attributes WHERE"),
+        of_number("attribute_items INDEXED BY attribute_items_by_member WHERE"),
+        of_number("tags INDEXED BY tags_by_member WHERE"),
+        of_number("events INDEXED BY events_by_member WHERE"),
         with("DELETE FROM members WHERE account = ?1 AND member_id = ?2"),
     ]
 }

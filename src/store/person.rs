@@ -74,7 +74,8 @@ const ATTRIBUTES: Section = Section {
         time!("updated_at"),
         ", 'after', name"
     ),
-    from: "FROM attributes WHERE account = ?1 AND member_id = ?2",
+    from: "FROM attributes WHERE account = ?1 \
+        AND member = (SELECT id FROM members WHERE account = ?1 AND member_id = ?2)",
     pages: Some("AND name > ?3 ORDER BY name"),
 };
 

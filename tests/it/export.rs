@@ -146,7 +146,7 @@ fn everything_of_the_shop_is_there_in_the_words_of_the_api() {
     assert_eq!((&received[0]["sub"], &received[0]["send"]), (&sub, &sends[0]["id"]));
     let audit = all(&stage, "audit-log", 10);
     assert_eq!(audit.last().unwrap()["action"], "client.post");
-    assert_eq!(all(&stage, "members", 10).len(), 2);
+    assert_eq!(all(&stage, "members", 10).len(), 3);
 }
 
 #[test]

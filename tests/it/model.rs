@@ -30,7 +30,7 @@ struct Reference {
     links: BTreeMap<String, String>,
     /// Links that ended: LINE user, member, how.
     history: Vec<(String, String, &'static str)>,
-    /// Members of whom the shop said something.
+    /// Members of whom the shop said something, or who were linked.
     members: BTreeSet<String>,
     /// Members and LINE users who were erased: no import brings them back, even if they came themselves.
     erased: BTreeSet<String>,
@@ -51,6 +51,12 @@ impl Reference {
         }
     }
 
+    /// A link makes the member, if the shop has not told of them.
+    fn tie(&mut self, user: &str, member: &str) {
+        self.members.insert(member.to_owned());
+        self.links.insert(user.to_owned(), member.to_owned());
+    }
+
     /// `PUT /v1/links/{sub}`: the status.
     fn link(&mut self, user: Option<&str>, member: &str, replace: bool) -> u16 {
         let Some(user) = user else { return 404 };
@@ -65,7 +71,7 @@ impl Reference {
         if let Some(rival) = rival {
             self.end(&rival, "replaced");
         }
-        self.links.insert(user.to_owned(), member.to_owned());
+        self.tie(user, member);
         201
     }
 
@@ -219,7 +225,9 @@ impl<'a> Run<'a> {
         self.stage.world.run_queues();
         let sub = self.stage.subject(&user);
         self.meets(&user, &sub);
-        self.should.links.entry(user).or_insert(member);
+        if !self.should.links.contains_key(&user) {
+            self.should.tie(&user, &member);
+        }
         "flows from the chat"
     }
 
@@ -259,7 +267,7 @@ impl<'a> Run<'a> {
             if self.should.erased.contains(&member) || self.should.erased.contains(&user) {
                 erased += 1;
             } else if !self.should.links.contains_key(&user) && self.should.line_user_of(&member).is_none() {
-                self.should.links.insert(user.clone(), member);
+                self.should.tie(&user, &member);
                 made.push(user);
             }
         }

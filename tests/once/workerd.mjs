@@ -5,11 +5,13 @@
 
 import assert from "node:assert/strict";
 import { createHmac, hkdfSync, randomBytes } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { dirname, join } from "node:path";
 
 import { Miniflare } from "miniflare";
+
+import { statements } from "../migrations.mjs";
 
 /** Where the build and the configuration of the running stack lie: copies that nobody changes meanwhile. */
 const PLACE = dirname(process.env.ENISHI_DEMO);
@@ -156,11 +158,4 @@ function consuming({ queue, max_batch_size, max_batch_timeout, max_retries, retr
     retryDelay: retry_delay,
     deadLetterQueue: dead_letter_queue,
   };
-}
-
-/** The statements of all migrations, in order. */
-function statements(folder) {
-  const files = readdirSync(folder).filter((name) => name.endsWith(".sql")).sort();
-  const text = files.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
-  return text.replaceAll(/^\s*--.*$/gm, "").split(";").map((statement) => statement.trim()).filter(Boolean);
 }

@@ -229,10 +229,9 @@ impl Stage {
                  INSERT INTO links (account, line_user, member_id, link_id, linked_at)
                    SELECT '{account}', l.id, f.m, f.m, 1 FROM fresh f
                    JOIN line_users l ON l.account = '{account}' AND l.line_user_id = f.u;
-                 INSERT INTO members (account, member_id, created_at, updated_at)
-                   SELECT '{account}', m, 1, 1 FROM fresh;
-                 INSERT INTO attributes (account, member_id, name, kind, value, updated_at)
-                   SELECT '{account}', m, 'rank', 'text', '{rank}', 1 FROM fresh;
+                 INSERT INTO attributes (account, member, name, kind, value, updated_at)
+                   SELECT '{account}', m.id, 'rank', 'text', '{rank}', 1 FROM fresh f
+                   JOIN members m ON m.account = '{account}' AND m.member_id = f.m;
                  DROP TABLE fresh;"
             ));
         }
