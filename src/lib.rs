@@ -10,7 +10,7 @@
 //!            relay  replier  import  export  account  client  signing_keys  webhook_endpoint  report
 //! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
-//! languages  line  oauth  rule  web
+//! languages  line  oauth  attribute  rule  web
 //! foundations  secret  time  id  batch
 //! ```
 
@@ -27,6 +27,7 @@
 
 mod account;
 pub mod app;
+pub mod attribute;
 mod batch;
 pub mod channel;
 mod client;

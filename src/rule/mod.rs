@@ -9,16 +9,8 @@ pub use compile::{Audience, audience};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::time::Day;
-
-/// The longest attribute name, in characters.
-pub const MAX_NAME: usize = 64;
-
-/// The longest text value of an attribute, in characters.
-pub const MAX_TEXT: usize = 1_000;
-
-/// The length of a date, `YYYY-MM-DD`.
-const DATE: usize = 10;
+pub use crate::attribute::Scalar;
+use crate::attribute::{Attribute, check_name};
 
 /// Who belongs to a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,32 +25,6 @@ pub enum Rule {
     },
 }
 
-/// A value of an attribute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// `true` and `false`.
-    Boolean(bool),
-    /// A number; whole ones are exact to ±(2^53 − 1).
-    Number(f64),
-    /// Text.
-    Text(String),
-}
-
-impl Scalar {
-    /// The kind, as it is stored beside the value: `"1"`, `1` and `true` are three different values. A text that is a day of the
-    /// calendar, `YYYY-MM-DD`, is a date.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Boolean(_) => "boolean",
-            Self::Number(_) => "number",
-            Self::Text(text) if text.len() == DATE && Day::parse(text).is_some() => "date",
-            Self::Text(_) => "text",
-        }
-    }
-}
-
 /// Why a rule is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
@@ -69,7 +35,7 @@ pub enum RuleError {
     #[error("an attribute's name has 1 to 64 characters")]
     Name,
     /// The value is too long.
-    #[error("an attribute's text has at most 1000 characters")]
+    #[error("an attribute's text has at most 1000 characters, and not U+0000")]
     Text,
 }
 
@@ -83,15 +49,10 @@ impl Rule {
     }
 }
 
-/// Checks an attribute's name and value, as rules and members write them alike.
+/// Checks an attribute's name and value, as members write them too.
 pub fn check_attribute(name: &str, value: &Scalar) -> Result<(), RuleError> {
-    if !(1..=MAX_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(RuleError::Name);
-    }
-    match value {
-        Scalar::Text(text) if text.chars().count() > MAX_TEXT => Err(RuleError::Text),
-        _ => Ok(()),
-    }
+    check_name(name).map_err(|_| RuleError::Name)?;
+    Attribute::One(value.clone()).check().map_err(|_| RuleError::Text)
 }
 
 #[cfg(test)]
