@@ -12,6 +12,7 @@ use crate::{
         messaging::{self, ChannelToken},
     },
     line_keys,
+    message::Messages,
     oauth::signed,
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
@@ -63,25 +64,25 @@ pub async fn messaging_token<P: Platform>(
     }
 }
 
-/// Whether LINE would take these messages by `multicast` or `reply`; else a 400 in LINE's words.
+/// Reads messages, and asks LINE whether it would take them by `multicast` or `reply`. A 400 names the property: what can be
+/// known here is refused before LINE is asked. Placeholders are for sends; a reply has none.
 pub(crate) async fn check_messages<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     by: &str,
     messages: &Value,
-) -> Result<(), ApiError> {
-    let count = messages.as_array().map_or(0, Vec::len);
-    if !(1..=messaging::MAX_MESSAGES).contains(&count) {
-        return Err(ApiError::invalid_request("messages is an array of 1 to 5 LINE message objects"));
+) -> Result<Messages, ApiError> {
+    let refused = |words| ApiError::new(StatusCode::BAD_REQUEST, "invalid_messages", words);
+    let read = Messages::parse(messages.clone()).map_err(|error| refused(error.to_string()))?;
+    if by == "reply" && read.is_personal() {
+        return Err(refused("messages of a reply are the same for everybody: leave out {{…}}".to_owned()));
     }
     let token = token(cx, account).await?;
-    let answer = cx.platform.fetch(messaging::validate(&cx.settings.line, &token, by, messages)).await?;
+    let call = messaging::validate(&cx.settings.line, &token, by, &read.sample());
+    let answer = cx.platform.fetch(call).await?;
     match answer.status {
-        status if status.is_success() => Ok(()),
-        StatusCode::BAD_REQUEST => {
-            let words = messaging::words(&answer);
-            Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_messages", format!("LINE says: {words}")))
-        }
+        status if status.is_success() => Ok(read),
+        StatusCode::BAD_REQUEST => Err(refused(format!("LINE says: {}", messaging::words(&answer)))),
         status => {
             cx.memory.forget_channel_token(&account.messaging.channel_id);
             Err(PlatformError::NoAnswer(format!("LINE's validation answered {}", status.as_u16())).into())

@@ -11,6 +11,7 @@
 //! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
 //! languages  line  oauth  attribute  rule  web
+//! languages  line  oauth  rule  message  web
 //! foundations  secret  time  id  batch
 //! ```
 
@@ -50,6 +51,7 @@ mod line_keys;
 mod link;
 mod login;
 mod member;
+pub mod message;
 pub mod oauth;
 mod outbound;
 pub mod platform;

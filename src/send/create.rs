@@ -44,7 +44,10 @@ pub async fn create<P: Platform>(
     let key = idempotency_key(request)?;
     let Create { rule, messages } = request.json()?;
     let rule = Rule::parse(rule)?;
-    channel::check_messages(cx, account, "multicast", &messages).await?;
+    let checked = channel::check_messages(cx, account, "multicast", &messages).await?;
+    if checked.is_personal() {
+        return Err(ApiError::invalid_request("a send says the same to everybody: leave out {{…}}"));
+    }
     // (2)
     let id = SendId::from_random(cx.platform.random());
     let digest = Digest::of(request.bytes());

@@ -172,12 +172,20 @@ fn of_each_type_exactly_one_answers_and_bad_rules_are_refused_with_what_to_do() 
     let stage = Stage::new(1);
     let put = |event: &str, body: Value| api(&stage, Method::PUT, event, Some(&body));
     let hello = json!([{ "type": "text", "text": "hi" }]);
+    // An imagemap without actions: LINE's reference does not say whether it may be.
+    let unknown_to_us = json!([{ "type": "imagemap", "baseUrl": "https://shop.example/map", "altText": "a", "baseSize": { "width": 1040, "height": 1040 }, "actions": [] }]);
     for (event, body, says) in [
         ("/follow", json!({ "replier": "enishi", "messages": [] }), "1 to 5"),
         (
             "/follow",
             json!({ "replier": "enishi", "messages": [{ "type": "text", "text": "" }] }),
-            "LINE says",
+            "messages[0].text is empty",
+        ),
+        ("/follow", json!({ "replier": "enishi", "messages": unknown_to_us }), "LINE says"),
+        (
+            "/follow",
+            json!({ "replier": "enishi", "messages": [{ "type": "text", "text": "{{name}}" }] }),
+            "the same for everybody",
         ),
         ("/follow", json!({ "replier": "enishi", "messages": hello, "push": true }), "push"),
         ("/follow", json!({ "replier": "somebody" }), "somebody"),
