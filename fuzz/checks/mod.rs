@@ -6,5 +6,6 @@ pub(crate) mod delivery;
 pub(crate) mod form;
 pub(crate) mod instant;
 pub(crate) mod job;
+pub(crate) mod message;
 pub(crate) mod signature;
 pub(crate) mod uri;

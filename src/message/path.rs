@@ -41,7 +41,8 @@ impl fmt::Display for Path<'_> {
         }
         match (self.step, self.before) {
             (Step::Name(name), None) => f.write_str(name),
-            (Step::Name(name), Some(_)) => write!(f, ".{name}"),
+            // Names that LINE does not know may be of any length.
+            (Step::Name(name), Some(_)) => write!(f, ".{name:.64}"),
             (Step::Index(index), _) => write!(f, "[{index}]"),
         }
     }

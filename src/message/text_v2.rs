@@ -48,8 +48,8 @@ fn substitutions_fit(fields: &Map<String, Value>, path: &Path<'_>) -> Result<(),
     }
     for (name, value) in substitution {
         if !is_tag(name, 20) {
-            let words = "must have a name of 1 to 20 letters, digits and underscores";
-            return Err(MessageError::wrong(&there.name(name), words));
+            let words = "must have names of 1 to 20 letters, digits and underscores";
+            return Err(MessageError::wrong(&there, words));
         }
         check(value, Kind::Choice(&SUBSTITUTIONS), true, &there.name(name))?;
     }

@@ -11,7 +11,7 @@ const MOST: (usize, usize) = (300, 300_000);
 type Check = fn(&[u8]);
 
 /// Every target, by the name that `cargo xtask fuzz` knows it by.
-const TARGETS: [(&str, Check); 7] = [
+const TARGETS: [(&str, Check); 8] = [
     ("signature", checks::signature::check),
     ("delivery", checks::delivery::check),
     ("job", checks::job::check),
@@ -19,6 +19,7 @@ const TARGETS: [(&str, Check); 7] = [
     ("csv", checks::csv::check),
     ("uri", checks::uri::check),
     ("instant", checks::instant::check),
+    ("message", checks::message::check),
 ];
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

@@ -88,7 +88,10 @@ mod tests {
     #[test]
     fn targets_are_the_binaries_of_the_manifest() {
         let manifest = include_str!("../../fuzz/Cargo.toml");
-        assert_eq!(targets(manifest), ["signature", "delivery", "job", "form", "csv", "uri", "instant"]);
+        assert_eq!(
+            targets(manifest),
+            ["signature", "delivery", "job", "form", "csv", "uri", "instant", "message"]
+        );
         assert!(is_dated("nightly-2026-05-19-x86_64-unknown-linux-gnu"));
         assert!(!is_dated("nightly-x86_64-unknown-linux-gnu (override)"));
     }

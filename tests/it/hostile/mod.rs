@@ -24,6 +24,7 @@ mod liff;
 mod line_tokens;
 mod linking;
 mod mail;
+mod messages;
 mod methods;
 mod origins;
 mod pages;
