@@ -246,6 +246,7 @@ fn configuration<P: Platform>(
         signing_keys: before.map(|before| before.signing_keys.clone()).unwrap_or_default(),
         webhook_endpoint: before.and_then(|before| before.webhook_endpoint.clone()),
         repliers: before.map(|before| before.repliers.clone()).unwrap_or_default(),
+        sending: before.map(|before| before.sending.clone()).unwrap_or_default(),
     };
     (stored, drawn)
 }

@@ -85,6 +85,21 @@ fn numbers<const N: usize>(text: &str) -> Option<[i64; N]> {
     parts.next().is_none().then_some(all)
 }
 
+/// Months since year 0 in Japan, where LINE's months begin.
+#[must_use]
+pub fn japanese_month(at: UnixMillis) -> i64 {
+    let date = Day::of(at).0;
+    i64::from(date.year()) * 12 + i64::from(date.month0())
+}
+
+/// When the month in Japan that this instant lies in is over.
+#[must_use]
+pub fn end_of_japanese_month(at: UnixMillis) -> UnixMillis {
+    let date = Day::of(at).0;
+    let next = date.with_day(1).and_then(|first| first.checked_add_months(chrono::Months::new(1)));
+    next.map_or(at, |next| Day(next).begins())
+}
+
 /// A date in Japan, whose clocks are nine hours ahead all the year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(NaiveDate);

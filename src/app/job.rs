@@ -1,5 +1,7 @@
 //! What is not a request: batches of the queues, what the queues gave up on, and the tick of each minute.
 
+use futures_util::future::join_all;
+
 use super::Disposition;
 use crate::{
     outbound,
@@ -40,8 +42,10 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     }
     let (places, received) = received.into_iter().unzip();
     settle(&mut dispositions, places, webhook::apply(cx, received).await);
-    for (index, account, send) in expand {
-        settle(&mut dispositions, vec![index], vec![send::expand(cx, &account, &send).await]);
+    let moved =
+        expand.iter().map(async |(index, account, send)| (*index, send::advance(cx, account, send).await));
+    for (index, moved) in join_all(moved).await {
+        settle(&mut dispositions, vec![index], vec![moved]);
     }
     let (places, due): (_, Vec<_>) = due.into_iter().unzip();
     settle(&mut dispositions, places, send::deliver(cx, &due).await);

@@ -17,7 +17,7 @@ use crate::{
     export, friend, go, import, link, login, member,
     platform::{Context, Database, Platform, PlatformError},
     provider::{self, Step},
-    relay, replier, report, segment, send, signing_keys,
+    relay, replier, report, segment, send, send_settings, signing_keys,
     store::Statement,
     web::{
         ApiError, Reply, Request,
@@ -200,7 +200,16 @@ async fn api<P: Platform>(
         (Endpoint::AutoLoginReport, _) => report::auto_login(cx, account, request).await,
         (Endpoint::FriendAddReport, _) => report::friend_add(cx, account, request).await,
         (Endpoint::SegmentsCount, _) => segment::count(cx, account, request).await,
-        (Endpoint::Sends, _) => send::create(cx, account, request).await,
+        (Endpoint::SendSettings, &Method::PUT) => send_settings::put(cx, account, request).await,
+        (Endpoint::SendSettings, _) => Ok(send_settings::show(account)),
+        (Endpoint::Sends, &Method::POST) => send::create(cx, account, request).await,
+        (Endpoint::Sends, _) => send::list(cx, account, request).await,
+        (Endpoint::SendAct, _) => {
+            let action = route.pattern.rsplit('/').next().unwrap_or_default();
+            send::act(cx, account, request, &route.id, action).await
+        }
+        (Endpoint::SendRecipients, _) => send::of_send(cx, account, request, &route.id).await,
+        (Endpoint::MemberMessages, _) => send::of_member(cx, account, request, &route.id).await,
         (Endpoint::Send, _) => send::show(cx, account, &route.id).await,
         (Endpoint::Imports, &Method::POST) => import::create(cx, account, request).await,
         (Endpoint::Imports, _) => import::list(cx, account, request).await,

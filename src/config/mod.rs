@@ -9,6 +9,7 @@ mod friend_add;
 mod memory;
 mod registration;
 mod replier;
+mod sending;
 pub mod signing_key;
 mod stored;
 mod uri;
@@ -23,6 +24,7 @@ pub use friend_add::{FriendAdd, FriendMode};
 pub use memory::Memory;
 pub use registration::{Registered, Registration, is_strong};
 pub use replier::{REPLYABLE, Replier, Repliers, Reply};
+pub use sending::{FrequencyCap, Quiet, QuietHours, RECEIPTS_KEPT, Sending, minute_of_day};
 use serde::Deserialize;
 pub use signing_key::{SigningKey, StoredSigningKey};
 pub use stored::{StoredAccount, StoredCredential, StoredLogin, StoredMessaging, StoredWebhookEndpoint};
@@ -69,6 +71,8 @@ pub struct Account {
     pub webhook_endpoint: Option<WebhookEndpoint>,
     /// Who answers LINE's events.
     pub repliers: Repliers,
+    /// How it sends.
+    pub sending: Sending,
 }
 
 impl Account {

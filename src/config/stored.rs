@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Client, Credential, FriendAdd, LoginChannel, MessagingChannel, Repliers, SigningKey,
+    Account, Client, Credential, FriendAdd, LoginChannel, MessagingChannel, Repliers, Sending, SigningKey,
     StoredSigningKey, WebhookEndpoint,
 };
 use crate::{
@@ -40,6 +40,9 @@ pub struct StoredAccount {
     /// Who answers LINE's events.
     #[serde(default, skip_serializing_if = "Repliers::is_empty")]
     pub repliers: Repliers,
+    /// How it sends.
+    #[serde(default, skip_serializing_if = "Sending::is_default")]
+    pub sending: Sending,
 }
 
 /// The stored form of a Login channel.
@@ -131,6 +134,7 @@ impl StoredAccount {
             clients: self.clients,
             api_keys: self.api_keys,
             repliers: self.repliers,
+            sending: self.sending,
         })
     }
 }

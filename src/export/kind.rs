@@ -170,8 +170,8 @@ pub(super) const KINDS: &[Kind] = &[
         name: "sends",
         description: "messages to segments: rule, messages, state; by id",
         row: concat!(
-            "'id', s.id, 'idempotency_key', s.idempotency_key, 'rule', ",
-            stored!("s.rule"),
+            "'id', s.id, 'name', s.name, 'idempotency_key', s.idempotency_key, 'audience', ",
+            stored!("s.audience"),
             ", 'messages', ",
             stored!("s.messages"),
             ", 'state', s.state, 'paused', s.paused, 'created_at', ",
@@ -186,8 +186,10 @@ pub(super) const KINDS: &[Kind] = &[
         name: "send-chunks",
         description: "sends in pieces of at most 500: what became of each, and at whom it was aimed; by send and chunk",
         row: concat!(
-            "'send', c.send, 'chunk', c.chunk, 'state', c.state, 'targeted', c.targeted, 'recipients', c.recipients, ",
-            "'excluded', c.excluded, 'refused', c.refused, 'request_id', c.request_id, 'reason', c.reason, ",
+            "'send', c.send, 'chunk', c.chunk, 'state', c.state, 'targeted', c.targeted, 'accepted', c.accepted, ",
+            "'excluded', c.blocked + c.unlinked + c.capped + c.recent + c.erased, ",
+            "'failed', c.unknown + c.refused + c.unfit, 'unresolved', c.unresolved, ",
+            "'request_id', c.request_id, 'reason', c.reason, ",
             "'subs', json((SELECT json_group_array(u.subject) FROM json_each(c.line_users) e ",
             "CROSS JOIN line_users u ON u.id = e.value))"
         ),
@@ -197,17 +199,18 @@ pub(super) const KINDS: &[Kind] = &[
         is_in_default: false,
     },
     Kind {
-        name: "received",
-        description: "who was sent what, as LINE accepted it; by sub, time and send",
+        name: "receipts",
+        description: "what became of each recipient of each send, for 90 days; by sub, time and send",
         row: concat!(
             "'sub', u.subject, 'line_user_id', u.line_user_id, 'at', ",
             time!("r.at"),
-            ", 'send', r.send"
+            ", 'send', s.id, 'outcome', r.outcome"
         ),
         from: "FROM line_users u INDEXED BY line_users_by_subject \
-            CROSS JOIN received r ON r.account = u.account AND r.line_user = u.id",
+            CROSS JOIN receipts r ON r.account = u.account AND r.line_user = u.id \
+            LEFT JOIN sends s ON s.number = r.send AND s.account = u.account",
         account: "u.account",
-        key: &[Key::Text("u.subject"), Key::Number("r.at"), Key::Text("r.send")],
+        key: &[Key::Text("u.subject"), Key::Number("r.at"), Key::Number("r.send")],
         is_in_default: false,
     },
     Kind {

@@ -22,6 +22,9 @@ pub const MAX_MESSAGES: usize = 5;
 /// LINE's limit for multicast, in calls per second and channel.
 pub const MULTICASTS_PER_SECOND: i64 = 200;
 
+/// LINE's limit for push, in calls per second and channel.
+pub const PUSHES_PER_SECOND: i64 = 2_000;
+
 /// Names one request, so that its repeats are accepted once (LINE: "Retry API requests").
 pub const RETRY_KEY: http::HeaderName = http::HeaderName::from_static("x-line-retry-key");
 
@@ -73,6 +76,18 @@ pub fn validate(bases: &LineBases, token: &SecretText, by: &str, messages: &Valu
         .bearer(token.expose())
 }
 
+/// Asks how many messages the plan allows in a month.
+#[must_use]
+pub fn quota(bases: &LineBases, token: &SecretText) -> Call {
+    Call::new(Method::GET, format!("{}/v2/bot/message/quota", bases.api)).bearer(token.expose())
+}
+
+/// Asks how many of them were used this month; LINE calls its figure approximate.
+#[must_use]
+pub fn consumption(bases: &LineBases, token: &SecretText) -> Call {
+    Call::new(Method::GET, format!("{}/v2/bot/message/quota/consumption", bases.api)).bearer(token.expose())
+}
+
 /// Answers an event: free of charge, once for each token, and within a minute of its delivery.
 #[must_use]
 pub fn reply(bases: &LineBases, token: &SecretText, reply_token: &str, messages: &Value) -> Call {
@@ -95,18 +110,18 @@ pub fn push(
         .with(RETRY_KEY, retry_key)
 }
 
-/// Sends messages to at most [`MAX_RECIPIENTS`] users. The body is built from stored text alone, so that each repeat
-/// under the same key is the same, byte by byte.
+/// Sends messages to at most [`MAX_RECIPIENTS`] users. `to` and `messages` are JSON as it was stored, `with_each` what follows
+/// them, so that each repeat under the same key is the same, byte by byte.
 #[must_use]
 pub fn multicast(
     bases: &LineBases,
     token: &SecretText,
-    to: &[String],
+    to: &str,
     messages: &str,
+    with_each: &str,
     retry_key: &str,
 ) -> Call {
-    let to = serde_json::to_string(to).unwrap_or_default();
-    let body = format!("{{\"to\":{to},\"messages\":{messages}}}");
+    let body = format!("{{\"to\":{to},\"messages\":{messages}{with_each}}}");
     Call::json(format!("{}/v2/bot/message/multicast", bases.api), body.into_bytes())
         .bearer(token.expose())
         .with(RETRY_KEY, retry_key)
@@ -240,9 +255,13 @@ mod tests {
     fn repeats_of_a_multicast_are_the_same_byte_by_byte() {
         let call = || {
             let token = SecretText::new("t".into());
-            multicast(&LineBases::default(), &token, &["U1".into(), "U2".into()], r#"[{"type":"text"}]"#, "k")
+            let (to, messages) = (r#"["U1","U2"]"#, r#"[{"type":"text"}]"#);
+            multicast(&LineBases::default(), &token, to, messages, r#","notificationDisabled":true"#, "k")
         };
         assert_eq!(call(), call());
-        assert_eq!(call().body, br#"{"to":["U1","U2"],"messages":[{"type":"text"}]}"#);
+        assert_eq!(
+            call().body,
+            br#"{"to":["U1","U2"],"messages":[{"type":"text"}],"notificationDisabled":true}"#
+        );
     }
 }

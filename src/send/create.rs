@@ -2,29 +2,22 @@
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::SHOWN_STATE;
+use super::{SHOWN_STATE, wanted::Wanted};
 use crate::{
     channel,
     config::Account,
     id::SendId,
     platform::{Context, Outcome, Platform, PlatformError},
-    rule::Rule,
     secret::Digest,
     store::{Job, Statement},
+    time::UnixMillis,
     web::{ApiError, IDEMPOTENCY_KEY, Reply, Request},
 };
 
 /// The longest Idempotency-Key, in bytes.
 const MAX_KEY: usize = 255;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Create {
-    rule: Value,
-    messages: Value,
-}
 
 #[derive(Deserialize)]
 struct Row {
@@ -33,47 +26,31 @@ struct Row {
     request_digest: Digest,
 }
 
-/// (1) The rule and the messages are checked, the messages by LINE; (2) the send is stored, or the one of the same
-/// Idempotency-Key found; (3) its expansion is put on the queue. If (3) fails, cron finds the row.
+/// (1) The request is checked, the messages by LINE; (2) the send is stored, or the one of the same Idempotency-Key found;
+/// (3) if it is to begin now, that is put on the queue. If (3) fails, cron finds the row.
 pub async fn create<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
     // (1)
+    let now = cx.platform.now();
     let key = idempotency_key(request)?;
-    let Create { rule, messages } = request.json()?;
-    let rule = Rule::parse(rule)?;
-    let checked = channel::check_messages(cx, account, "multicast", &messages).await?;
+    let wanted = Wanted::read(account, request, now)?;
+    let checked = channel::check_messages(cx, account, "multicast", &wanted.messages).await?;
     if checked.is_personal() {
         return Err(ApiError::invalid_request("a send says the same to everybody: leave out {{…}}"));
     }
     // (2)
     let id = SendId::from_random(cx.platform.random());
     let digest = Digest::of(request.bytes());
-    let insert = Statement::new(
-        "INSERT INTO sends (account, id, idempotency_key, request_digest, rule, messages, state, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'expanding', ?7) ON CONFLICT DO NOTHING",
-    )
+    let insert = insert(account, &id, &wanted, now).bind(key).bind(&digest);
+    let by = if key.is_some() { "s.idempotency_key" } else { "s.id" };
+    let find = Statement::compiled(format!(
+        "SELECT s.id, {SHOWN_STATE}, s.request_digest FROM sends s WHERE s.account = ?1 AND {by} = ?2"
+    ))
     .bind(&account.id)
-    .bind(&id)
-    .bind(key)
-    .bind(&digest)
-    .bind(serde_json::to_string(&rule).unwrap_or_default())
-    .bind(messages.to_string())
-    .bind(cx.platform.now());
-    let find = match key {
-        Some(key) => Statement::compiled(format!(
-            "SELECT id, {SHOWN_STATE}, request_digest FROM sends WHERE account = ?1 AND idempotency_key = ?2"
-        ))
-        .bind(&account.id)
-        .bind(key),
-        None => Statement::compiled(format!(
-            "SELECT id, {SHOWN_STATE}, request_digest FROM sends WHERE account = ?1 AND id = ?2"
-        ))
-        .bind(&account.id)
-        .bind(&id),
-    };
+    .bind(key.unwrap_or_else(|| id.as_str()));
     let outcomes = cx.platform.batch(&account.database, vec![insert, find]).await?;
     let row: Option<Row> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
     let row = row.ok_or_else(|| PlatformError::Database("the send was not stored".to_owned()))?;
@@ -82,13 +59,50 @@ pub async fn create<P: Platform>(
         return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", description));
     }
     // (3)
-    if row.id == id {
-        let job = Job::Expand { account: account.id.clone(), send: id };
-        if let Err(error) = cx.platform.enqueue(&[job]).await {
-            cx.log_failure("send_enqueue", &error);
-        }
+    if row.id == id && wanted.state == "expanding" {
+        enqueue(cx, account, &id).await;
     }
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({ "id": row.id, "state": row.state })))
+}
+
+/// The send as a row; its Idempotency-Key and the request's digest are still to be bound.
+fn insert(account: &Account, id: &SendId, wanted: &Wanted, now: UnixMillis) -> Statement {
+    let due_at = match wanted.state {
+        "expanding" => Some(now),
+        "scheduled" => wanted.scheduled_at,
+        _ => None,
+    };
+    Statement::new(
+        "INSERT INTO sends (account, id, name, audience, messages, state, created_at, scheduled_at, due_at, quiet, capped, \
+           cap, cap_within, recent_within, budget, with_each, unit, idempotency_key, request_digest) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&account.id)
+    .bind(id)
+    .bind(wanted.name.as_str())
+    .bind(wanted.audience.text())
+    .bind(wanted.messages.to_string())
+    .bind(wanted.state)
+    .bind(now)
+    .bind(wanted.scheduled_at)
+    .bind(due_at)
+    .bind(wanted.quiet.as_deref())
+    .bind(wanted.capped.as_deref())
+    .bind(wanted.cap.map(|cap| cap.messages))
+    .bind(wanted.cap.map(|cap| cap.within()))
+    .bind(wanted.recent_within)
+    .bind(wanted.budget)
+    .bind(wanted.with_each.as_str())
+    .bind(wanted.unit.as_deref())
+}
+
+/// Has a send looked at now; if the queue refuses, cron does it within a minute.
+pub(super) async fn enqueue<P: Platform>(cx: Context<'_, P>, account: &Account, send: &SendId) {
+    let job = Job::Expand { account: account.id.clone(), send: send.clone() };
+    if let Err(error) = cx.platform.enqueue(&[job]).await {
+        cx.log_failure("send_enqueue", &error);
+    }
 }
 
 fn idempotency_key(request: &Request) -> Result<Option<&str>, ApiError> {

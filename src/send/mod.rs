@@ -1,20 +1,50 @@
-//! `/v1/sends`: one message to one segment, nobody missed, nobody messaged twice.
+//! `/v1/sends`: messages to a segment or to named members, nobody missed, nobody messaged twice.
 //!
 //! A send is a row, expanded page by page into chunks of at most 500 recipients; each chunk is a row with one retry
 //! key. Rows are their own outbox: whatever is open and due is put on the queue again by cron, and every step is a
 //! conditional write, so that a job delivered twice changes nothing. States: `docs/ARCHITECTURE.md`.
+//!
+//! `create.rs`, `wanted.rs` the request; `act.rs` start, pause, resume, cancel, retry; `advance.rs` a send moves on: quota,
+//! pages (`page.rs`), what may be delivered; `deliver.rs` the consumer: `claim.rs`, the calls, `settle.rs`;
+//! `show.rs`, `recipients.rs` what became of it; `sweep.rs` cron's part.
 
+mod act;
+mod advance;
+mod audience;
+mod claim;
 mod create;
 mod deliver;
-mod expand;
+mod outcome;
+mod page;
+mod rate;
+mod recipients;
+mod settle;
 mod show;
 mod sweep;
+mod wanted;
 
-/// The state as the API shows it: a send that is paused on its way says so.
-const SHOWN_STATE: &str = "CASE WHEN paused IS NOT NULL AND state IN ('expanding', 'sending') THEN 'paused' ELSE state END AS state";
+use crate::line::messaging::{MAX_RECIPIENTS, MULTICASTS_PER_SECOND};
 
+pub use act::act;
+pub use advance::advance;
 pub use create::create;
 pub use deliver::{Due, deliver};
-pub use expand::expand;
-pub use show::show;
+pub use recipients::{of_member, of_send};
+pub use show::{list, show};
 pub use sweep::sweep;
+
+/// The state as the API shows it: a send that is paused on its way says so, and whether LINE may still have something of it
+/// whose outcome nobody knows.
+const SHOWN_STATE: &str = "CASE WHEN s.paused IS NOT NULL AND s.state IN ('scheduled', 'expanding', 'sending') THEN \
+     CASE WHEN EXISTS (SELECT 1 FROM chunks w INDEXED BY chunks_under_way WHERE w.account = s.account AND w.send = s.id \
+       AND w.state = 'open' AND w.first_attempt_at IS NOT NULL) THEN 'pausing' ELSE 'paused' END ELSE s.state END AS state";
+
+/// Chunks that are put on the queue ahead: two seconds' worth of LINE's rate, so that a small account never waits behind a
+/// large one.
+const AHEAD: i64 = 2 * MULTICASTS_PER_SECOND;
+
+/// Recipients of one page: selecting a segment again for every chunk would cost more than packing 200 of them.
+const PAGE: i64 = 100_000;
+
+/// Recipients of one chunk.
+const CHUNK: i64 = MAX_RECIPIENTS;

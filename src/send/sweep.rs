@@ -1,4 +1,4 @@
-//! Cron's part: sends and chunks that are open and due without anyone at work on them go on the queue again.
+//! Cron's part: sends that are due, and chunks that are open and due without anyone at work on them, go on the queue.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use crate::{
     id::{AccountId, SendId},
     platform::{Context, Database, Platform, PlatformError},
     store::{Job, Statement},
-    time::MINUTE,
+    time::{MINUTE, japanese_month},
 };
 
 /// Jobs that one tick puts on the queue.
@@ -19,23 +19,28 @@ struct Row {
     chunk: Option<i64>,
 }
 
-/// Finds what its job was lost of: a repeat of a job that was not lost changes nothing.
+/// Finds what is scheduled, what rested, and what its job was lost of: a repeat of a job that was not lost changes nothing.
 pub async fn sweep<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
-    let before = cx.platform.now() + -MINUTE;
-    let expanding = Statement::new(
-        "SELECT account, id AS send, NULL AS chunk FROM sends WHERE state = 'expanding' AND created_at < ?1 AND paused IS NULL LIMIT ?2",
+    let now = cx.platform.now();
+    let due = Statement::new(
+        "SELECT account, id AS send, NULL AS chunk FROM sends INDEXED BY sends_due \
+         WHERE due_at <= ?1 AND paused IS NULL ORDER BY due_at LIMIT ?2",
     )
-    .bind(before)
+    .bind(now)
     .bind(PER_TICK);
     let open = Statement::new(
-        "SELECT c.account, c.send, c.chunk FROM sends s \
-         JOIN chunks c ON c.account = s.account AND c.send = s.id AND c.state = 'open' AND c.due_at < ?1 \
-         WHERE s.state IN ('expanding', 'sending') AND (s.paused IS NULL OR c.first_attempt_at IS NOT NULL) LIMIT ?2",
+        "SELECT c.account, c.send, c.chunk FROM accounts a CROSS JOIN sends s INDEXED BY sends_active \
+           ON s.account = a.id AND s.number > 0 AND s.state IN ('expanding', 'sending', 'cancelling') \
+         CROSS JOIN chunks c INDEXED BY chunks_open ON c.account = s.account AND c.send = s.id AND c.state = 'open' \
+           AND c.due_at < ?1 \
+         WHERE a.id > '' AND (c.first_attempt_at IS NOT NULL OR (s.paused IS NULL AND s.month = ?3 AND c.chunk < s.released)) \
+         LIMIT ?2",
     )
-    .bind(before)
-    .bind(PER_TICK);
+    .bind(now + -MINUTE)
+    .bind(PER_TICK)
+    .bind(japanese_month(now));
     let mut jobs = Vec::new();
-    for outcome in cx.platform.batch(&Database::default(), vec![expanding, open]).await? {
+    for outcome in cx.platform.batch(&Database::default(), vec![due, open]).await? {
         jobs.extend(outcome.rows::<Row>()?.into_iter().map(|Row { account, send, chunk }| match chunk {
             Some(chunk) => Job::Deliver { account, send, chunk },
             None => Job::Expand { account, send },

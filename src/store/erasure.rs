@@ -167,7 +167,7 @@ fn of_line_user(bound: &[Value], now: UnixMillis) -> Vec<Statement> {
         )),
     ];
     let rows = [
-        "received",
+        "receipts",
         "chat_messages",
         "grants INDEXED BY grants_by_line_user",
         "sessions INDEXED BY sessions_by_line_user",

@@ -141,10 +141,14 @@ pub const SECTIONS: [Section; 9] = [
         pages: Some("AND message_id > ?3 ORDER BY message_id"),
     },
     Section {
-        name: "received",
-        object: concat!("'send', send, 'at', ", time!("at"), ", 'after', printf('%020d.%s', at, send)"),
-        from: "FROM received WHERE account = ?1 AND line_user = {user}",
-        pages: Some("AND printf('%020d.%s', at, send) > ?3 ORDER BY at, send"),
+        name: "receipts",
+        object: concat!(
+            "'send', (SELECT s.id FROM sends s WHERE s.number = send AND s.account = ?1), 'outcome', outcome, 'at', ",
+            time!("at"),
+            ", 'after', printf('%020d.%020d', at, send)"
+        ),
+        from: "FROM receipts WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND printf('%020d.%020d', at, send) > ?3 ORDER BY at, send"),
     },
     Section {
         name: "sessions",

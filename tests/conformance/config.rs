@@ -51,6 +51,7 @@ pub(super) fn deployed(host: &str) -> Value {
         signing_keys: Vec::new(),
         webhook_endpoint: None,
         repliers: std::collections::BTreeMap::default(),
+        sending: enishi::config::Sending::default(),
     };
     metadata::discovery(&Site::new(Rc::new(account), "whatever the request said:8787"), enishi_world::BEGIN)
 }

@@ -228,7 +228,7 @@ fn showing_and_finishing_an_import_and_a_page_of_an_export_are_one_batch() {
         (Method::GET, "/v1/imports".to_owned(), "", 200),
         (Method::POST, "/v1/imports".to_owned(), "", 201),
         (Method::GET, "/v1/exports/links".to_owned(), "", 200),
-        (Method::GET, "/v1/exports/received".to_owned(), "", 200),
+        (Method::GET, "/v1/exports/receipts".to_owned(), "", 200),
     ] {
         let asked = Request { method, path, body: Some(body.as_bytes().to_vec()), ..part.clone() };
         let calls = cost(&stage, asked, status);

@@ -77,7 +77,7 @@ fn canary(stage: &Stage) -> (String, String, Browser<'_>) {
     let message = json!({ "rule": { "attribute": "rank", "equals": "gold" }, "messages": [{ "type": "text", "text": "hi" }] });
     assert_eq!(stage.api(shop, Method::POST, "/v1/sends", Some(&message)).0, 202);
     world.settle(MINUTE);
-    assert_eq!(stage.count("received"), 1, "the send reached her");
+    assert_eq!(stage.count("receipts"), 1, "the send reached her");
     for path in [format!("/v1/links/{sub}"), format!("/v1/links?member_id={MEMBER}")] {
         assert_eq!(stage.api(shop, Method::GET, &path, None).0, 200);
     }
@@ -110,7 +110,7 @@ fn erasing_a_person_leaves_no_trace_once_the_queues_are_drained() {
         "email_codes",
         "pushed_requests",
         "chat_messages",
-        "received",
+        "receipts",
         "outbox",
     ];
     let left: Vec<_> = tables.iter().filter(|table| stage.count(table) > 0).collect();
@@ -336,7 +336,7 @@ fn an_export_tells_everything_that_is_kept_about_a_person() {
     assert_eq!(line_user["added_client_id"], Value::Null, "a friend of before");
     assert_eq!(all["chat_messages"][0]["text"], WORDS);
     assert_eq!(
-        (all["received"].as_array().unwrap().len(), all["sessions"].as_array().unwrap().len()),
+        (all["receipts"].as_array().unwrap().len(), all["sessions"].as_array().unwrap().len()),
         (1, 2)
     );
     assert!(!all["grants"].as_array().unwrap().is_empty());

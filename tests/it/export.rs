@@ -17,7 +17,7 @@ const KINDS: [&str; 16] = [
     "chat-messages",
     "sends",
     "send-chunks",
-    "received",
+    "receipts",
     "auto-login-links",
     "login-counts",
     "friend-add-counts",
@@ -142,7 +142,7 @@ fn everything_of_the_shop_is_there_in_the_words_of_the_api() {
     assert_eq!((&sends[0]["state"], &sends[0]["messages"][0]["text"]), (&json!("done"), &json!("新茶")));
     let chunks = all(&stage, "send-chunks", 10);
     assert_eq!((&chunks[0]["state"], &chunks[0]["subs"]), (&json!("accepted"), &json!([sub])));
-    let received = all(&stage, "received", 10);
+    let received = all(&stage, "receipts", 10);
     assert_eq!((&received[0]["sub"], &received[0]["send"]), (&sub, &sends[0]["id"]));
     let audit = all(&stage, "audit-log", 10);
     assert_eq!(audit.last().unwrap()["action"], "client.post");
@@ -188,7 +188,7 @@ fn no_export_shows_a_row_id_a_secret_or_another_shops_rows() {
     // Ids that could not be overlooked.
     stage.world.execute("UPDATE line_users SET id = id + 777000; UPDATE links SET line_user = line_user + 777000;
         UPDATE link_history SET line_user = line_user + 777000; UPDATE chat_messages SET line_user = line_user + 777000;
-        UPDATE received SET line_user = line_user + 777000;
+        UPDATE receipts SET line_user = line_user + 777000;
         UPDATE chunks SET line_users = (SELECT json_group_array(value + 777000) FROM json_each(line_users));");
     let stored =
         stage.world.query("SELECT token_digest AS secret FROM sessions UNION SELECT digest FROM codes");

@@ -110,7 +110,7 @@ fn prove_sends_reach_each_recipient_exactly_once() {
             );
         }
         assert_eq!(stage.count("sends"), SENDS, "seed {seed}");
-        assert_eq!(stage.count("received"), SENDS * 1_100, "seed {seed}");
+        assert_eq!(stage.count("receipts"), SENDS * 1_100, "seed {seed}");
         for user in &users {
             assert_eq!(
                 texts(&stage, user),

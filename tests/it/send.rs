@@ -4,7 +4,7 @@ use enishi::{
     id::{AccountId, SendId},
     platform::Platform as _,
     store::{Job, Queue},
-    time::{HOUR, MINUTE, SECOND},
+    time::{HOUR, MINUTE, SECOND, japanese_month},
 };
 use enishi_world::{
     Disturbance, Fault, Point,
@@ -50,10 +50,13 @@ fn retry_keys(stage: &Stage) -> Vec<String> {
 fn split(stage: &Stage, id: &str) -> Vec<Job> {
     stage.world.execute(&format!(
         "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at)
-           SELECT s.account, s.id, row_number() OVER (ORDER BY u.id) - 1, 'open', json_array(u.id), u.id, 1, {}
+           SELECT s.account, s.id, row_number() OVER (ORDER BY u.id) - 1, 'open', json_array(u.id), u.id, 1, {now}
            FROM sends s JOIN line_users u ON u.account = s.account WHERE s.id = '{id}';
-         UPDATE sends SET state = 'sending', chunks = (SELECT count(*) FROM chunks) WHERE id = '{id}';",
-        stage.world.now().0
+         UPDATE sends SET state = 'sending', due_at = NULL, month = {month}, chunks = (SELECT count(*) FROM chunks),
+           released = (SELECT count(*) FROM chunks), granted = (SELECT count(*) FROM chunks),
+           targeted = (SELECT count(*) FROM chunks) WHERE id = '{id}';",
+        now = stage.world.now().0,
+        month = japanese_month(stage.world.now()),
     ));
     let (account, send) = (AccountId::parse(&stage.account_id()).unwrap(), SendId::parse(id).unwrap());
     let chunks = i64::try_from(stage.count("chunks")).unwrap();
@@ -128,7 +131,7 @@ fn twelve_hundred_recipients_are_three_chunks() {
     assert_eq!(standing(&stage, &id), state("done", [1_200, 1_200, 0, 0]));
     assert_eq!(stage.answers_of(MULTICAST), [Some(200); 3]);
     assert!(users.iter().all(|user| stage.received(user) == 1));
-    assert_eq!(stage.count("received"), 1_200);
+    assert_eq!(stage.count("receipts"), 1_200);
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn a_send_whose_last_page_is_empty_is_done_although_its_chunks_were_settled_befo
     stage.world.run_queues();
     assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
     // As it stands where the page before was full: everybody is reached, and the next page is still to be looked at.
-    stage.world.execute("UPDATE sends SET state = 'expanding'");
+    stage.world.execute("UPDATE sends SET state = 'expanding', due_at = created_at");
     stage.world.settle(5 * MINUTE);
     assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
     assert!(users.iter().all(|user| stage.received(user) == 1));
@@ -322,10 +325,33 @@ fn an_id_that_line_does_not_know_is_dropped_and_the_others_are_reached() {
 }
 
 #[test]
-fn the_months_limit_pauses_the_send() {
+fn a_send_that_the_quota_does_not_cover_pauses_before_its_first_call() {
     let stage = Stage::new(1);
     let users = stage.many_members(3, "gold");
     stage.world.set_quota(Some(2));
+    let id = create(&stage);
+    stage.world.settle(5 * MINUTE);
+    let send = shown(&stage, &id);
+    assert_eq!((&send["state"], &send["reason"]), (&json!("paused"), &json!("quota")));
+    assert_eq!(stage.answers_of(MULTICAST), []);
+    stage.world.set_quota(Some(3));
+    assert_eq!(stage.api(&stage.shop, Method::POST, &format!("/v1/sends/{id}/resume"), None).0, 202);
+    stage.world.settle(5 * MINUTE);
+    assert_eq!(standing(&stage, &id), state("done", [3, 3, 0, 0]));
+    assert!(users.iter().all(|user| stage.received(user) == 1));
+}
+
+/// LINE says that the month's messages are used up, although its figures left some.
+fn used_up(stage: &Stage) {
+    let words = r#"{"message":"You have reached your monthly limit."}"#;
+    stage.world.answer_next_call(MULTICAST, StatusCode::TOO_MANY_REQUESTS, words);
+}
+
+#[test]
+fn the_months_limit_pauses_the_send() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    used_up(&stage);
     let id = create(&stage);
     stage.world.settle(5 * MINUTE);
     let send = shown(&stage, &id);
@@ -500,7 +526,7 @@ fn a_send_that_is_resumed_a_day_after_the_months_limit_reaches_who_is_still_a_fr
     let stage = Stage::new(1);
     let world = &stage.world;
     let users = ["m-1", "m-2", "m-3"].map(|id| stage.member(id, "gold"));
-    world.set_quota(Some(2));
+    used_up(&stage);
     let id = create(&stage);
     world.settle(10 * MINUTE);
     assert_eq!(shown(&stage, &id)["state"], "paused");
@@ -509,8 +535,8 @@ fn a_send_that_is_resumed_a_day_after_the_months_limit_reaches_who_is_still_a_fr
     let now = world.now().0;
     world.line().unfollow(now, &users[1]).unwrap();
     stage.deliver();
-    world.set_quota(None);
-    world.execute("UPDATE sends SET paused = NULL");
+    let (status, resumed) = stage.api(&stage.shop, Method::POST, &format!("/v1/sends/{id}/resume"), None);
+    assert_eq!(status, 202, "{resumed}");
     world.settle(10 * MINUTE);
     assert_eq!(standing(&stage, &id), state("done", [3, 2, 1, 0]));
     assert_eq!(shown(&stage, &id)["unresolved"], 0);

@@ -128,7 +128,7 @@ fn calls(stage: &Stage, of: &Things) -> Vec<(Method, String, Option<Value>)> {
         (Method::GET, "/v1/exports/chat-messages".into(), None),
         (Method::GET, "/v1/exports/sends".into(), None),
         (Method::GET, "/v1/exports/send-chunks".into(), None),
-        (Method::GET, "/v1/exports/received".into(), None),
+        (Method::GET, "/v1/exports/receipts".into(), None),
         (Method::GET, "/v1/exports/audit-log".into(), None),
     ]
 }
@@ -246,7 +246,7 @@ fn good(stage: &Stage, shop: &Shop, of: &Things) -> Vec<Request> {
             Value::Null,
         ),
         (Method::GET, "/v1/links?limit=2&after=m-1".to_owned(), Value::Null),
-        (Method::GET, "/v1/exports/received?limit=3&after=WyJhIiwxLCJiIl0".to_owned(), Value::Null),
+        (Method::GET, "/v1/exports/receipts?limit=3&after=WyJhIiwxLCJiIl0".to_owned(), Value::Null),
         (Method::GET, format!("/v1/imports/{}?after=1.2&limit=3", of.import), Value::Null),
     ] {
         all.push(asked(ACCOUNT.issuer, &shop.api_key, &(method, path, Some(body))));

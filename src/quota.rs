@@ -1,0 +1,211 @@
+//! What may still be sent this month: LINE's quota and the shop's budget, less what was used and what is reserved.
+//!
+//! Months are those of Japan, where LINE's begin. LINE's figure of what was used is approximate, and counts what people send
+//! by hand; ours (`usage.accepted`) is exact, and counts what we sent. So used is LINE's figure of when it was asked and what
+//! we sent since, or ours where that is more. A send reserves its messages before its first call; what it does not need is
+//! free again once it is settled.
+
+use futures_util::future::join;
+use serde::Deserialize;
+
+use crate::{
+    channel,
+    config::Account,
+    id::SendId,
+    line::messaging,
+    platform::{Context, Outcome, Platform, PlatformError},
+    store::{Statement, Value},
+    time::{UnixMillis, japanese_month},
+    web::Answer,
+};
+
+/// What was used, of `usage u`.
+const USED: &str = "max(u.accepted, u.line_used + u.accepted - u.accepted_then)";
+
+/// What sends of the account `?1` have reserved in month `?2`, but for the send `?3`.
+const RESERVED: &str = "(SELECT coalesce(sum(o.granted - o.settled), 0) FROM sends o INDEXED BY sends_active \
+    WHERE o.account = ?1 AND o.number > 0 AND o.month = ?2 AND o.id <> ?3 \
+      AND o.state IN ('expanding', 'sending', 'cancelling'))";
+
+/// How things stand in a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Standing {
+    /// LINE's quota; none where there is no limit.
+    pub quota: Option<i64>,
+    /// What was used of it.
+    pub used: i64,
+    /// What running sends have reserved.
+    pub reserved: i64,
+}
+
+impl Standing {
+    /// Messages that may still be sent; none where there is no limit.
+    #[must_use]
+    pub fn left(&self) -> Option<i64> {
+        self.quota.map(|quota| (quota - self.used - self.reserved).max(0))
+    }
+}
+
+/// Asks LINE, and says how things stand.
+pub async fn standing<P: Platform>(cx: Context<'_, P>, account: &Account) -> Result<Standing, PlatformError> {
+    let asked = Asked::of(cx, account).await?;
+    let read = Statement::compiled(format!(
+        "SELECT u.quota, {USED} AS used, {RESERVED} AS reserved FROM usage u WHERE u.account = ?1 AND u.month = ?2"
+    ))
+    .bind(&account.id)
+    .bind(asked.month)
+    .bind("");
+    let outcomes = cx.platform.batch(&account.database, vec![asked.note(account), read]).await?;
+    let standing: Option<Standing> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
+    standing.ok_or_else(|| PlatformError::Database("the month's usage was not stored".to_owned()))
+}
+
+/// What came of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// The send has it.
+    Yes,
+    /// There is not enough: the send is paused, and says why. Or it was ended meanwhile.
+    No,
+}
+
+/// Reserves for a send so many messages in all, those that are settled already among them: (1) LINE is asked; (2) in one
+/// batch its answer is noted, the reservation made if it fits beside those of others, else the send paused: `budget`
+/// its own, `quota` LINE's, `monthly_budget` the account's.
+pub async fn reserve<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    send: &SendId,
+    messages: i64,
+) -> Result<Reserved, PlatformError> {
+    // (1)
+    let asked = Asked::of(cx, account).await?;
+    let budget = account.sending.monthly_budget.and_then(|yen| account.sending.messages_for(yen));
+    // (2)
+    let bound: [Value; 5] =
+        [(&account.id).into(), asked.month.into(), send.into(), messages.into(), budget.into()];
+    let with = |sql: String| bound.iter().cloned().fold(Statement::compiled(sql), Statement::bind);
+    let open = "account = ?1 AND id = ?3 AND state IN ('expanding', 'sending') AND paused IS NULL";
+    let needed = "?4 - sends.settled";
+    let within_quota = format!("(u.quota IS NULL OR {USED} + {RESERVED} + {needed} <= u.quota)");
+    let within_budget = format!("(?5 IS NULL OR u.accepted + {RESERVED} + {needed} <= ?5)");
+    let usage = "SELECT 1 FROM usage u WHERE u.account = ?1 AND u.month = ?2";
+    let grant = with(format!(
+        "UPDATE sends SET granted = ?4, month = ?2 WHERE {open} AND (budget IS NULL OR ?4 <= budget) \
+           AND EXISTS ({usage} AND {within_quota} AND {within_budget})"
+    ));
+    let pause = with(format!(
+        "UPDATE sends SET month = NULL, due_at = NULL, paused = CASE WHEN budget < ?4 THEN 'budget' \
+           WHEN EXISTS ({usage} AND {within_quota}) AND ?5 IS NOT NULL THEN 'monthly_budget' ELSE 'quota' END \
+         WHERE {open} AND (month IS NOT ?2 OR granted < ?4)"
+    ));
+    let outcomes = cx.platform.batch(&account.database, vec![asked.note(account), grant, pause]).await?;
+    let granted = outcomes.get(1).is_some_and(|outcome| outcome.changes > 0);
+    Ok(if granted { Reserved::Yes } else { Reserved::No })
+}
+
+/// Counts messages as sent before they are, if so many are left; those that LINE does not take are given back by
+/// [`give_back`].
+pub async fn charge<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    messages: i64,
+) -> Result<bool, PlatformError> {
+    let asked = Asked::of(cx, account).await?;
+    let charge = Statement::compiled(format!(
+        "UPDATE usage AS u SET accepted = accepted + ?4 WHERE u.account = ?1 AND u.month = ?2 \
+           AND (u.quota IS NULL OR {USED} + {RESERVED} + ?4 <= u.quota)"
+    ))
+    .bind(&account.id)
+    .bind(asked.month)
+    .bind("")
+    .bind(messages);
+    let outcomes = cx.platform.batch(&account.database, vec![asked.note(account), charge]).await?;
+    Ok(outcomes.get(1).is_some_and(|outcome| outcome.changes > 0))
+}
+
+/// Messages that were counted and not sent.
+#[must_use]
+pub fn give_back(account: &Account, messages: i64, now: UnixMillis) -> Statement {
+    Statement::new("UPDATE usage SET accepted = max(0, accepted - ?3) WHERE account = ?1 AND month = ?2")
+        .bind(&account.id)
+        .bind(japanese_month(now))
+        .bind(messages)
+}
+
+/// What LINE said of a month, and what stood in our ledger before it was asked.
+struct Asked {
+    month: i64,
+    at: UnixMillis,
+    accepted_then: i64,
+    quota: Option<i64>,
+    used: i64,
+}
+
+#[derive(Deserialize)]
+struct Quota {
+    #[serde(rename = "type")]
+    kind: String,
+    value: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Consumption {
+    total_usage: i64,
+}
+
+impl Asked {
+    /// Our count is read before LINE is asked: what is accepted between counts twice rather than not at all.
+    async fn of<P: Platform>(cx: Context<'_, P>, account: &Account) -> Result<Self, PlatformError> {
+        #[derive(Deserialize)]
+        struct Ours {
+            accepted: i64,
+        }
+        let now = cx.platform.now();
+        let month = japanese_month(now);
+        let ours = Statement::new("SELECT accepted FROM usage WHERE account = ?1 AND month = ?2");
+        let ours = ours.bind(&account.id).bind(month);
+        let ours: Option<Ours> = cx.platform.one(&account.database, ours).await?.first()?;
+        let token = channel::token(cx, account).await?;
+        let (quota, consumption) = join(
+            cx.platform.fetch(messaging::quota(&cx.settings.line, &token)),
+            cx.platform.fetch(messaging::consumption(&cx.settings.line, &token)),
+        )
+        .await;
+        let quota: Quota = read(cx, account, &quota?)?;
+        let Consumption { total_usage } = read(cx, account, &consumption?)?;
+        let limited = quota.kind != "none";
+        let quota = if limited { Some(quota.value.unwrap_or_default()) } else { None };
+        let accepted_then = ours.map_or(0, |ours| ours.accepted);
+        Ok(Self { month, at: now, accepted_then, quota, used: total_usage })
+    }
+
+    /// Notes it, unless somebody noted a later answer.
+    fn note(&self, account: &Account) -> Statement {
+        Statement::new(
+            "INSERT INTO usage (account, month, quota, line_used, accepted_then, asked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (account, month) DO UPDATE SET quota = excluded.quota, line_used = excluded.line_used, \
+               accepted_then = excluded.accepted_then, asked_at = excluded.asked_at \
+             WHERE asked_at IS NULL OR asked_at <= excluded.asked_at",
+        )
+        .bind(&account.id)
+        .bind(self.month)
+        .bind(self.quota)
+        .bind(self.used)
+        .bind(self.accepted_then)
+        .bind(self.at)
+    }
+}
+
+fn read<P: Platform, T: serde::de::DeserializeOwned>(
+    cx: Context<'_, P>,
+    account: &Account,
+    answer: &Answer,
+) -> Result<T, PlatformError> {
+    if answer.status == http::StatusCode::UNAUTHORIZED {
+        cx.memory.forget_channel_token(&account.messaging.channel_id);
+    }
+    let read = if answer.status.is_success() { answer.json() } else { None };
+    read.ok_or_else(|| PlatformError::NoAnswer(format!("LINE's quota: HTTP {}", answer.status.as_u16())))
+}

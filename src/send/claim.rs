@@ -1,0 +1,269 @@
+//! Claiming chunks: one batch for all those of a queue batch.
+//!
+//! (1) What is open, free and may begin is claimed under one random token, for longer than a call may take; if the channel's
+//! next start time is far off, nothing is: who waits must not push the others back. (2) At the first claim of a generation
+//! the recipients are filtered, and who gets it is frozen. (3) As many start times are taken as chunks were claimed.
+//! (4) What was claimed is read, with what its calls need. (5) A send that may not begin now (quiet hours, another month) is
+//! looked at again.
+
+use serde::Deserialize;
+
+use super::{
+    deliver::{Batch, Due},
+    outcome::{BLOCKED, CAPPED, ERASED, RECENT, UNLINKED},
+    rate::{self, Endpoint, MAX_WAIT},
+};
+use crate::{
+    config::minute_of_day,
+    id::{AccountId, SendId},
+    platform::{Context, Database, Platform, PlatformError},
+    store::Statement,
+    time::{MINUTE, SECOND, UnixMillis, japanese_month},
+};
+
+/// How long a claim holds, in milliseconds: longer than any call that begins within [`BEGIN_WITHIN`] takes.
+pub(super) const LEASE: i64 = MINUTE;
+
+/// How long after its claim a call may begin, in milliseconds.
+pub(super) const BEGIN_WITHIN: i64 = 30 * SECOND;
+
+/// How the calls are built: who changes what `deliver.rs` and `line::messaging` make of the same row counts on, and keeps
+/// what was begun as it was. A chunk of another form is not called for again, for its body would be another.
+pub(super) const FORM: i64 = 1;
+
+/// How long before a month ends nothing begins, in milliseconds: a call counts for the month in which LINE takes it.
+const MONTH_ENDS: i64 = 15 * SECOND;
+
+/// A claimed chunk.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Chunk {
+    pub(super) account: AccountId,
+    pub(super) send: SendId,
+    pub(super) chunk: i64,
+    /// Whether this claim has it; else whether it waits for a start time.
+    claimed: u8,
+    waits: u8,
+    /// Who gets it, as LINE knows them: JSON.
+    pub(super) recipients: Option<String>,
+    pub(super) people: Option<i64>,
+    pub(super) generation: i64,
+    pub(super) form: Option<i64>,
+    /// The oldest attempt under this key whose outcome is unknown: this one, unless an earlier one was.
+    pub(super) first_attempt_at: Option<UnixMillis>,
+}
+
+/// What the calls of a send have in common.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Common {
+    pub(super) account: AccountId,
+    pub(super) id: SendId,
+    pub(super) messages: String,
+    pub(super) with_each: String,
+}
+
+/// The start times of an account's channel.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Slots {
+    pub(super) account: AccountId,
+    pub(super) next_at: i64,
+}
+
+/// What came of a claim.
+#[derive(Debug, Default)]
+pub(super) struct Claimed {
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) waiting: Vec<Chunk>,
+    pub(super) sends: Vec<Common>,
+    /// After the runs that were taken.
+    pub(super) taken: Vec<Slots>,
+    /// Where the channels stand.
+    pub(super) standing: Vec<Slots>,
+}
+
+/// The chunks that are asked for, `?1` as JSON: account, send, number.
+const ASKED: &str = "SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
+
+/// Those of them that the claim `?2` has.
+pub(super) const MINE: &str = "FROM json_each(?1) k CROSS JOIN chunks c ON c.account = k.value ->> 0 \
+    AND c.send = k.value ->> 1 AND c.chunk = k.value ->> 2 AND c.claimed_by = ?2 AND c.state = 'open'";
+
+/// Whether a send `s` has quiet hours in one of the minutes `?{a}` and `?{b}`.
+fn quiet(a: usize, b: usize) -> String {
+    let within = |minute: usize| {
+        format!(
+            "CASE WHEN s.quiet_from < s.quiet_to THEN ?{minute} >= s.quiet_from AND ?{minute} < s.quiet_to \
+             ELSE ?{minute} >= s.quiet_from OR ?{minute} < s.quiet_to END"
+        )
+    };
+    format!("(s.quiet_from IS NOT NULL AND ({} OR {}))", within(a), within(b))
+}
+
+/// The month of which messages may begin now; none as one ends.
+pub(super) fn month_to_begin_in(now: UnixMillis) -> Option<i64> {
+    let month = japanese_month(now);
+    (japanese_month(now + MONTH_ENDS) == month).then_some(month)
+}
+
+impl Batch {
+    /// The batch.
+    pub(super) async fn claim<P: Platform>(
+        &self,
+        cx: Context<'_, P>,
+        on: &Database,
+        due: &[&Due],
+    ) -> Result<Claimed, PlatformError> {
+        let mut keys: Vec<(&AccountId, &SendId, i64)> =
+            due.iter().map(|due| (&due.account, &due.send, due.chunk)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let keys = serde_json::to_string(&keys).unwrap_or_default();
+        let taken = rate::take(
+            self.endpoint,
+            "SELECT c.account AS account, count(*) AS calls FROM json_each(?2) k CROSS JOIN chunks c \
+               ON c.account = k.value ->> 0 AND c.send = k.value ->> 1 AND c.chunk = k.value ->> 2 \
+               AND c.claimed_by = ?3 AND c.state = 'open' AND c.ids <> '[]' GROUP BY c.account",
+            self.claimed_at,
+        );
+        let mut statements = vec![self.begin(&keys), self.filter(&keys)];
+        if self.endpoint == Endpoint::Multicast {
+            statements.push(taken.bind(keys.as_str()).bind(self.token.as_str()));
+        }
+        statements.extend([self.found(&keys), self.sends(&keys), self.rates(&keys), self.look_again(&keys)]);
+        let outcomes = cx.platform.batch(on, statements).await?;
+        let mut outcomes = outcomes.iter().skip(2);
+        let mut next = || outcomes.next().ok_or_else(missing);
+        let taken = if self.endpoint == Endpoint::Multicast { next()?.rows()? } else { Vec::new() };
+        let found: Vec<Chunk> = next()?.rows()?;
+        let (sends, standing) = (next()?.rows()?, next()?.rows()?);
+        let (chunks, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(|chunk| chunk.claimed == 1);
+        let waiting = rest.into_iter().filter(|chunk| chunk.waits == 1).collect();
+        Ok(Claimed { chunks, waiting, sends, taken, standing })
+    }
+
+    /// (1)
+    fn begin(&self, keys: &str) -> Statement {
+        let now = self.claimed_at;
+        Statement::compiled(format!(
+            "UPDATE chunks SET claimed_by = ?2, lease_until = ?3, due_at = ?3, \
+               first_attempt_at = coalesce(first_attempt_at, ?4), form = coalesce(form, {FORM}) \
+             WHERE (account, send, chunk) IN ({ASKED}) AND state = 'open' AND lease_until <= ?4 \
+               AND EXISTS (SELECT 1 FROM sends s WHERE s.account = chunks.account AND s.id = chunks.send \
+                 AND s.personal = {} AND NOT {} \
+                 AND (chunks.first_attempt_at IS NOT NULL OR (s.paused IS NULL AND s.state IN ('expanding', 'sending') \
+                   AND s.month = ?5 AND chunks.chunk < s.released))) \
+               AND NOT EXISTS (SELECT 1 FROM rates r WHERE r.account = chunks.account AND r.endpoint = '{}' \
+                 AND r.next_at > ?6)",
+            i64::from(self.endpoint == Endpoint::Push),
+            quiet(7, 8),
+            self.endpoint.name(),
+        ))
+        .bind(keys)
+        .bind(self.token.as_str())
+        .bind(now + LEASE)
+        .bind(now)
+        .bind(month_to_begin_in(now))
+        .bind((now + MAX_WAIT).0 * 1_000)
+        .bind(minute_of_day(now))
+        .bind(minute_of_day(now + 2 * MAX_WAIT))
+    }
+
+    /// (2) Messages that other sends have under way count as received: they may be.
+    fn filter(&self, keys: &str) -> Statement {
+        let recipients = match self.endpoint {
+            Endpoint::Multicast => "json_group_array(line_user_id)",
+            Endpoint::Push => "json_group_array(json_array(line_user_id, subject, json(facts)))",
+        };
+        let facts = match self.endpoint {
+            Endpoint::Multicast => "NULL",
+            Endpoint::Push => FACTS,
+        };
+        let had = |since: &str| {
+            format!(
+                "(SELECT count(*) FROM receipts r WHERE r.account = c.account AND r.line_user = j.value \
+                   AND r.at > ?3 - {since} AND r.outcome IN (1, 30)) \
+                 + (j.value IN (SELECT w.value FROM chunks o INDEXED BY chunks_under_way CROSS JOIN json_each(o.ids) w \
+                   WHERE o.account = c.account AND o.send > '' AND o.state = 'open' AND o.first_attempt_at IS NOT NULL \
+                     AND o.send <> c.send))"
+            )
+        };
+        Statement::compiled(format!(
+            "WITH judged AS MATERIALIZED (SELECT c.account AS account, c.send AS send, c.chunk AS chunk, j.value AS id, \
+               u.line_user_id AS line_user_id, u.subject AS subject, {facts} AS facts, CASE \
+                 WHEN u.id IS NULL THEN {ERASED} WHEN u.friend IS NOT 1 THEN {BLOCKED} \
+                 WHEN l.line_user IS NULL THEN {UNLINKED} \
+                 WHEN s.recent_within IS NOT NULL AND {} > 0 THEN {RECENT} \
+                 WHEN s.cap IS NOT NULL AND {} >= s.cap THEN {CAPPED} ELSE 0 END AS code \
+               {MINE} AND c.ids IS NULL CROSS JOIN sends s ON s.account = c.account AND s.id = c.send \
+               CROSS JOIN json_each(coalesce(c.rest, c.line_users)) j \
+               LEFT JOIN line_users u ON u.id = j.value AND u.account = c.account \
+               LEFT JOIN links l ON l.account = c.account AND l.line_user = j.value) \
+             UPDATE chunks SET ids = f.ids, recipients = f.recipients, left_out = f.left_out, outcomes = NULL \
+             FROM (SELECT account, send, chunk, json_group_array(id) FILTER (WHERE code = 0) AS ids, \
+                 {recipients} FILTER (WHERE code = 0) AS recipients, \
+                 json_group_array(json_array(id, code)) FILTER (WHERE code > 0) AS left_out \
+               FROM judged GROUP BY account, send, chunk) AS f \
+             WHERE chunks.account = f.account AND chunks.send = f.send AND chunks.chunk = f.chunk",
+            had("s.recent_within"),
+            had("s.cap_within"),
+        ))
+        .bind(keys)
+        .bind(self.token.as_str())
+        .bind(self.claimed_at)
+    }
+
+    /// (4)
+    fn found(&self, keys: &str) -> Statement {
+        Statement::new(
+            "SELECT c.account, c.send, c.chunk, c.claimed_by IS ?2 AS claimed, c.lease_until <= ?3 AS waits, \
+               CASE WHEN c.claimed_by IS ?2 THEN c.recipients END AS recipients, \
+               CASE WHEN c.claimed_by IS ?2 THEN json_array_length(c.ids) END AS people, \
+               c.generation, c.form, c.first_attempt_at \
+             FROM json_each(?1) k CROSS JOIN chunks c ON c.account = k.value ->> 0 AND c.send = k.value ->> 1 \
+               AND c.chunk = k.value ->> 2 AND c.state = 'open'",
+        )
+        .bind(keys)
+        .bind(self.token.as_str())
+        .bind(self.claimed_at)
+    }
+
+    fn sends(&self, keys: &str) -> Statement {
+        Statement::new(
+            "SELECT s.account, s.id, s.messages, s.with_each FROM sends s WHERE (s.account, s.id) IN \
+               (SELECT c.account, c.send FROM json_each(?1) k CROSS JOIN chunks c ON c.account = k.value ->> 0 \
+                 AND c.send = k.value ->> 1 AND c.chunk = k.value ->> 2 AND c.claimed_by = ?2 AND c.state = 'open')",
+        )
+        .bind(keys)
+        .bind(self.token.as_str())
+    }
+
+    fn rates(&self, keys: &str) -> Statement {
+        Statement::compiled(format!(
+            "SELECT account, next_at FROM rates WHERE endpoint = '{}' \
+               AND account IN (SELECT value ->> 0 FROM json_each(?1))",
+            self.endpoint.name()
+        ))
+        .bind(keys)
+    }
+
+    /// (5)
+    fn look_again(&self, keys: &str) -> Statement {
+        Statement::compiled(format!(
+            "UPDATE sends AS s SET due_at = ?2 WHERE (s.account, s.id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1)) \
+               AND s.due_at IS NULL AND s.paused IS NULL AND s.state IN ('expanding', 'sending') \
+               AND (s.month IS NOT ?3 OR {})",
+            quiet(4, 5)
+        ))
+        .bind(keys)
+        .bind(self.claimed_at)
+        .bind(month_to_begin_in(self.claimed_at))
+        .bind(minute_of_day(self.claimed_at))
+        .bind(minute_of_day(self.claimed_at + 2 * MAX_WAIT))
+    }
+}
+
+/// What placeholders are filled from, of a member: JSON.
+const FACTS: &str = "'{}'";
+
+fn missing() -> PlatformError {
+    PlatformError::Database("a statement has no outcome".to_owned())
+}
