@@ -29,13 +29,13 @@ export const at = (line) => ({
 /** The vars of a worker that calls no LINE. */
 export const VARS = at(LINE);
 
-const API_KEY = "benchmark-api-key-0123456789abcdefghijkl";
+export const API_KEY = "benchmark-api-key-0123456789abcdefghijkl";
 const SESSION = "benchmark-session-0123456789abcdefghijklmn";
 const SESSION_LASTS = 12 * 60 * 60 * 1000;
 const SHOP = "http://127.0.0.1:8789";
 const LOGIN_CHANNEL = { channel_id: "1234567890", credential: { kind: "secret", secret: "1234567890abcdef1234567890abcdef" } };
 
-const ACCOUNT = {
+export const ACCOUNT = {
   name: "Benchmark",
   login_channel: LOGIN_CHANNEL,
   messaging_channel: { channel_id: "1234567891", secret: CHANNEL_SECRET, bot_user_id: BOT },
@@ -73,10 +73,8 @@ const ACCOUNT = {
 export async function prepare(folder, migrations, state) {
   const worker = await Worker.start({ folder, vars: VARS }, state);
   try {
+    const account = await furnish(worker, migrations);
     const database = await worker.database();
-    await database.batch(statements(migrations).map((statement) => database.prepare(statement)));
-    await putAccount(worker.url);
-    const { id: account } = await database.prepare("SELECT id FROM accounts").first();
     await database.batch(customer(database, account));
     const answer = await new Load(worker.url, token).one();
     check("/token", flow.isTokens, answer);
@@ -86,6 +84,14 @@ export async function prepare(folder, migrations, state) {
   } finally {
     await worker.stop();
   }
+}
+
+/** Makes the tables and the account. @returns {Promise<string>} its id */
+export async function furnish(worker, migrations) {
+  const database = await worker.database();
+  await database.batch(statements(migrations).map((statement) => database.prepare(statement)));
+  await putAccount(worker.url);
+  return (await database.prepare("SELECT id FROM accounts").first()).id;
 }
 
 /** The rows that a login and the shop's link would have made. */

@@ -106,7 +106,7 @@ const percent = (share) => `${(share * 100).toFixed(1)} %`;
 const interval = ({ median, low, high }) => `${median.toFixed(2)} [${low.toFixed(2)} – ${high.toFixed(2)}]`;
 
 /** A Markdown table: the first column to the left, the others to the right. */
-function table(head, body) {
+export function table(head, body) {
   const all = [head, ...body];
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column].length)));
   const line = (row) => `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join(" | ")} |`;

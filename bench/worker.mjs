@@ -6,11 +6,12 @@
  * the process only does what comes before the answer.
  */
 
-import { cpSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { Miniflare } from "miniflare";
+import { unstable_readConfig } from "wrangler";
 
 import { children, threads } from "./cpu.mjs";
 
@@ -18,6 +19,9 @@ const COMPATIBILITY_DATE = "2026-07-01";
 
 /** The worker that hands messages to another one's consumer. */
 const DRIVER = fileURLToPath(new URL("driver", import.meta.url));
+
+/** Counts what the consumers of a worker's own queues do. */
+const COUNTER = fileURLToPath(new URL("counter.js", import.meta.url));
 
 const SUBJECT = "subject";
 
@@ -31,6 +35,7 @@ const generous = (namespace_id) => ({ namespace_id, simple: { limit: 10_000_000,
  * @property {string} folder  with `index.js`, and `index_bg.wasm` if it is of Rust
  * @property {Record<string, string>} vars
  * @property {boolean} [consumes]  whether requests are groups of messages for its consumer; see `driver/`
+ * @property {boolean} [works]  whether it works through its queues itself, as `wrangler.toml` has them; see `counter.js`
  */
 
 export class Worker {
@@ -50,12 +55,13 @@ export class Worker {
    * @param {Made} made
    * @param {string} [state]  a folder that holds D1 and KV; otherwise they are empty and forgotten
    */
-  static async start({ folder, vars, consumes }, state) {
+  static async start({ folder, vars, consumes, works }, state) {
     const before = children();
     const errors = [];
     const subject = {
       name: SUBJECT,
-      ...modules(folder),
+      ...(works ? counted(folder) : modules(folder)),
+      ...(works && { queueConsumers: consumers() }),
       bindings: vars,
       d1Databases: ["DB"],
       kvNamespaces: ["KV"],
@@ -108,6 +114,33 @@ export class Worker {
   stop() {
     return this.#miniflare.dispose();
   }
+}
+
+/** A folder's worker with the counter around it. */
+function counted(folder) {
+  const module = (type, name, contents) => ({ type, path: join(folder, name), ...(contents && { contents }) });
+  return {
+    modulesRoot: folder,
+    modules: [
+      module("ESModule", "counter.js", readFileSync(COUNTER, "utf8")),
+      module("ESModule", "index.js"),
+      module("CompiledWasm", "index_bg.wasm"),
+    ],
+    compatibilityDate: COMPATIBILITY_DATE,
+  };
+}
+
+/** The consumers of `wrangler.toml`. */
+function consumers() {
+  const { queues } = unstable_readConfig({ config: fileURLToPath(new URL("../wrangler.toml", import.meta.url)) });
+  const as = ({ max_batch_size, max_batch_timeout, max_retries, retry_delay, dead_letter_queue }) => ({
+    maxBatchSize: max_batch_size,
+    maxBatchTimeout: max_batch_timeout,
+    maxRetries: max_retries,
+    retryDelay: retry_delay,
+    deadLetterQueue: dead_letter_queue,
+  });
+  return Object.fromEntries(queues.consumers.map((consumer) => [consumer.queue, as(consumer)]));
 }
 
 /** A folder's worker as miniflare takes it. */

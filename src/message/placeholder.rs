@@ -7,7 +7,7 @@
 use serde_json::{Number, Value};
 
 use super::Values;
-use crate::{rule::MAX_NAME, time::Day};
+use crate::{attribute::MAX_NAME, time::Day};
 
 /// A piece of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A hundred thousand deliveries, repeated, late and redelivered, while the consumer crashes.
 
-use enishi::time::MINUTE;
+use enishi::time::HOUR;
 use enishi_world::{Disturbance, Fault, Point, World};
 
 use super::{
@@ -93,7 +93,8 @@ fn deliver(stage: &Stage, originals: &[Original], arrivals: &[(usize, bool)]) ->
         assert_eq!(world.answer(webhook(&originals[number].body(true))).status, 200);
     }
     world.disturb_queues(Disturbance::NONE);
-    world.settle(10 * MINUTE);
+    // What waits in the ledger and lost its job is given another within the hour.
+    world.settle(2 * HOUR);
     refused
 }
 
