@@ -111,7 +111,7 @@ function ownFolder() {
 
 function report(results) {
   const head = ["recipients", "seconds", "CPU s", "CPU µs per recipient", "consumer runs", "CPU ms per run", "peak MB"];
-  const row = (one) => [one.size, one.seconds.toFixed(1), one.cpu_seconds.toFixed(2), one.cpu_micros_per_recipient.toFixed(2), one.runs, one.cpu_millis_per_run.toFixed(1), Math.round(one.peak_mb)];
+  const row = (one) => [String(one.size), one.seconds.toFixed(1), one.cpu_seconds.toFixed(2), one.cpu_micros_per_recipient.toFixed(2), String(one.runs), one.cpu_millis_per_run.toFixed(1), one.peak_mb.toFixed(0)];
   return `${table(head, results.map(row))}\n`;
 }
 
