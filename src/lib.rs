@@ -7,11 +7,10 @@
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only
 //! app        the hall: picks a room for each request, job and tick
 //! rooms      login  provider  go  webhook  link  friend  member  segment  send  outbound
-//!            relay  replier  import  export  account  client  signing_keys  webhook_endpoint  report
+//!            customer_event  relay  replier  import  export  account  client  signing_keys  webhook_endpoint  report
 //! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
-//! languages  line  oauth  attribute  rule  web
-//! languages  line  oauth  rule  message  web
+//! languages  line  oauth  attribute  event  rule  message  web
 //! foundations  secret  time  id  batch
 //! ```
 
@@ -33,15 +32,17 @@ mod batch;
 pub mod channel;
 mod client;
 pub mod config;
+mod customer_event;
 mod dead_letters;
 #[cfg(target_arch = "wasm32")]
 mod edge;
+pub mod event;
 mod export;
 mod friend;
 /// What the fuzzers reach and nobody else outside does.
 #[doc(hidden)]
 pub mod fuzzed {
-    pub use crate::import::import_lines;
+    pub use crate::{event::event_line, import::import_lines};
 }
 mod go;
 pub mod id;

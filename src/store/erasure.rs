@@ -8,7 +8,7 @@ use super::{
     audit::{self, Change},
     delivery,
     ending::{Ending, Whose},
-    link,
+    event, link,
     outbox::Events,
     tombstone,
 };
@@ -190,7 +190,7 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
             .bind(account)
             .bind(member)
     };
-    vec![
+    let mut statements = vec![
         with(
             "DELETE FROM links WHERE account = ?1 AND member_id = ?2 \
                AND NOT EXISTS (SELECT 1 FROM line_users u WHERE u.id = links.line_user)",
@@ -211,9 +211,11 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
         of_number("attributes WHERE"),
         of_number("attribute_items INDEXED BY attribute_items_by_member WHERE"),
         of_number("tags INDEXED BY tags_by_member WHERE"),
-        of_number("events INDEXED BY events_by_member WHERE"),
-        with("DELETE FROM members WHERE account = ?1 AND member_id = ?2"),
-    ]
+        of_number("tag_removals WHERE"),
+    ];
+    statements.extend(event::erase(account, member));
+    statements.push(with("DELETE FROM members WHERE account = ?1 AND member_id = ?2"));
+    statements
 }
 
 /// Reads the dead letters that name a LINE user; nobody is named by none.

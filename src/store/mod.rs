@@ -2,6 +2,7 @@
 //!
 //! What several rooms change in one batch is a function in here that returns statements. Tables: `docs/STORAGE.md`.
 
+pub mod applying;
 pub mod audit;
 pub mod auto_login_link;
 mod cache;
@@ -12,6 +13,7 @@ pub mod delivery;
 pub mod delivery_shown;
 pub mod ending;
 pub mod erasure;
+pub mod event;
 pub mod grant;
 mod job;
 pub mod line_user;

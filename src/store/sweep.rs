@@ -1,7 +1,7 @@
 //! Rows whose time is over, deleted by age in small pieces so that no statement runs long.
 
 use super::{
-    Statement,
+    Statement, event,
     grant::{REFRESH_IDLE, REFRESH_LIFETIME},
 };
 use crate::time::{DAY, HOUR, UnixMillis};
@@ -115,6 +115,7 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
     .map(|(sql, before)| Statement::new(sql).bind(before).bind(PIECE))
     .into_iter()
     .chain([claims(now)])
+    .chain(event::sweep(now, PIECE))
     .collect()
 }
 

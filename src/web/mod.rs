@@ -8,6 +8,7 @@ mod error;
 pub mod form;
 pub mod keyset;
 pub mod language;
+pub mod lines;
 pub mod page;
 pub mod passing;
 

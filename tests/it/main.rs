@@ -9,6 +9,7 @@ mod channel;
 mod chat_link;
 mod client;
 mod cost;
+mod customer_event;
 mod email;
 mod erase;
 mod events;
