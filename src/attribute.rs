@@ -22,6 +22,9 @@ pub const MAX_ITEM: usize = 255;
 /// The length of a date, `YYYY-MM-DD`.
 const DATE: usize = 10;
 
+/// Below this whole numbers are exact: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// One value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -44,6 +47,16 @@ impl Scalar {
             Self::Number(_) => "number",
             Self::Text(text) if is_date(text) => "date",
             Self::Text(_) => "text",
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Boolean(truth) => (*truth).into(),
+            #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is within 2^53")]
+            Self::Number(number) if number.fract() == 0.0 && number.abs() < EXACT => (*number as i64).into(),
+            Self::Number(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
         }
     }
 
@@ -73,6 +86,15 @@ impl Attribute {
         match self {
             Self::One(value) => value.kind(),
             Self::List(_) => "list",
+        }
+    }
+
+    /// As it is stored and shown: a number that is whole is written as one.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Self::One(value) => value.json(),
+            Self::List(items) => items.iter().map(Scalar::json).collect(),
         }
     }
 

@@ -10,7 +10,7 @@
 //!            customer_event  relay  replier  import  export  account  client  signing_keys  webhook_endpoint  report
 //! seam       platform  config  channel  line_keys  dead_letters  ticket
 //! cellar     store
-//! languages  line  oauth  attribute  event  rule  message  web
+//! languages  line  oauth  attribute  event  word  rule  message  web
 //! foundations  secret  time  id  batch
 //! ```
 
@@ -73,3 +73,4 @@ pub mod time;
 pub mod web;
 mod webhook;
 mod webhook_endpoint;
+mod word;

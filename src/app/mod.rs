@@ -192,6 +192,8 @@ async fn api<P: Platform>(
         (Endpoint::EventTypes, _) => customer_event::list(cx, account, request).await,
         (Endpoint::EventType, &Method::PUT) => customer_event::put(cx, account, request, &route.id).await,
         (Endpoint::EventType, _) => customer_event::show(cx, account, &route.id).await,
+        (Endpoint::Members, _) => member::post(cx, account, request).await,
+        (Endpoint::MemberEvents, _) => member::events(cx, account, request, &route.id).await,
         (Endpoint::Member, &Method::PUT) => member::put(cx, account, request, &route.id).await,
         (Endpoint::Member, &Method::DELETE) => member::erase(cx, &site, &route.id).await,
         (Endpoint::Member, _) => member::show(cx, account, &route.id).await,

@@ -142,13 +142,66 @@ pub(super) const KINDS: &[Kind] = &[
             // A number that is whole is written as one, though it may be stored as a REAL.
             "json(CASE WHEN a.kind = 'boolean' THEN CASE a.value WHEN 1 THEN 'true' ELSE 'false' END ",
             "WHEN a.kind = 'number' AND a.value = CAST(a.value AS INTEGER) THEN CAST(a.value AS INTEGER) ",
-            "ELSE json_quote(a.value) END), ",
+            "WHEN a.kind = 'list' THEN a.value ELSE json_quote(a.value) END), ",
             "'updated_at', ",
             time!("a.updated_at")
         ),
         from: "FROM attributes a JOIN members m ON m.id = a.member",
-        account: "a.account",
+        account: "a.kind <> 'removed' AND a.account",
         key: &[Key::Number("a.member"), Key::Text("a.name")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "tags",
+        description: "tags of members, one a line; by tag and member",
+        row: concat!("'member_id', m.member_id, 'tag', t.tag, 'tagged_at', ", time!("t.tagged_at")),
+        from: "FROM tags t CROSS JOIN members m ON m.id = t.member",
+        account: "t.account",
+        key: &[Key::Text("t.tag"), Key::Number("t.member")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "events",
+        description: "what members did in the shop; by id",
+        row: concat!(
+            "'id', e.id, 'member_id', m.member_id, 'type', e.type, 'occurred_at', ",
+            time!("e.occurred_at"),
+            ", 'received_at', ",
+            time!("e.received_at"),
+            ", 'properties', ",
+            stored!("e.properties")
+        ),
+        from: "FROM events e INDEXED BY events_by_id CROSS JOIN members m ON m.id = e.member",
+        account: "e.account",
+        key: &[Key::Text("e.id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "event-types",
+        description: "how long events of a type are kept, where the shop has said it; by type",
+        row: concat!(
+            "'type', t.type, 'retention_days', t.retention_days, 'updated_at', ",
+            time!("t.updated_at")
+        ),
+        from: "FROM event_types t",
+        account: "t.account",
+        key: &[Key::Text("t.type")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "segments",
+        description: "rules that are kept; by id",
+        row: concat!(
+            "'id', s.id, 'name', s.name, 'rule', ",
+            stored!("s.rule"),
+            ", 'created_at', ",
+            time!("s.created_at"),
+            ", 'updated_at', ",
+            time!("s.updated_at")
+        ),
+        from: "FROM segments s",
+        account: "s.account",
+        key: &[Key::Text("s.id")],
         is_in_default: false,
     },
     Kind {

@@ -14,7 +14,7 @@ use crate::{
     config::Account,
     id::{ImportId, Subject},
     secret::{Digest, hmac_sha256},
-    store::{Statement, tombstone::nobody_after},
+    store::{Statement, brought, tombstone::nobody_after},
     time::UnixMillis,
 };
 
@@ -78,30 +78,26 @@ impl Attempt<'_> {
 
     /// (2) Makes the rows of LINE users, where they are not there and the member is free.
     fn see(&self, people: &[Person<'_>]) -> Statement {
-        self.bound(Statement::compiled(format!(
-            "INSERT INTO line_users (account, line_user_id, subject, created_at) \
-             SELECT ?1, e.value ->> 1, e.value ->> 2, ?6 FROM json_each(?5) e WHERE {CLAIMED} \
-               AND NOT EXISTS (SELECT 1 FROM links l WHERE l.account = ?1 AND l.member_id = e.value ->> 0) \
-             ON CONFLICT (account, line_user_id) DO NOTHING"
-        )))
-        .bind_json(people)
-        .bind(self.now)
+        let from = format!("FROM json_each(?5) e WHERE {CLAIMED}");
+        let sql = brought::see("e.value ->> 0", "e.value ->> 1", "e.value ->> 2", "?6", &from);
+        self.bound(Statement::compiled(sql)).bind_json(people).bind(self.now)
     }
 
     /// (3) Makes the links in the order of the lines. A line whose member or LINE user is taken, be it by a line before it,
     /// makes none. The link's id says which line made it.
     fn link(&self, asked: &Asked) -> Statement {
-        self.bound(Statement::compiled(format!(
-            "INSERT INTO links (account, line_user, member_id, link_id, linked_at, consent) \
-             SELECT ?1, u.id, e.value ->> 1, ?6 || (e.value ->> 0), ?7, \
-               (SELECT i.consent FROM imports i WHERE i.account = ?1 AND i.id = ?2) \
-             FROM json_each(?5) e \
-             CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = e.value ->> 2 \
-             WHERE {CLAIMED} ORDER BY e.value ->> 0 ON CONFLICT DO NOTHING"
-        )))
-        .bind(asked.0.as_str())
-        .bind(self.link_prefix())
-        .bind(self.now)
+        let link = brought::Link {
+            number: "e.value ->> 0",
+            member: "e.value ->> 1",
+            user: "e.value ->> 2",
+            link_id: "?6 || (e.value ->> 0)",
+            consent: "(SELECT i.consent FROM imports i WHERE i.account = ?1 AND i.id = ?2)",
+            now: "?7",
+        };
+        self.bound(Statement::compiled(link.make("json_each(?5) e", CLAIMED)))
+            .bind(asked.0.as_str())
+            .bind(self.link_prefix())
+            .bind(self.now)
     }
 
     /// (4) These subjects were drawn for this very batch: who has one of them and no link is not wanted.

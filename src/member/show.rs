@@ -10,8 +10,16 @@ use crate::{
     id::MemberId,
     platform::{Context, Outcome, Platform, PlatformError},
     store::person,
-    web::{ApiError, Reply},
+    time::UnixMillis,
+    web::{
+        ApiError, Reply, Request,
+        form::Form,
+        keyset::{LIMIT, at_place, place},
+    },
 };
+
+/// Events that are shown with a member.
+const NEWEST: i64 = 10;
 
 /// `GET /v1/members/{member_id}`.
 pub async fn show<P: Platform>(
@@ -23,11 +31,14 @@ pub async fn show<P: Platform>(
     let read = vec![
         person::member(&account.id, &member),
         person::attributes(&account.id, &member),
+        person::tags(&account.id, &member),
         person::link(&account.id, &member),
+        person::events(&account.id, &member, None, NEWEST),
     ];
     let outcomes = cx.platform.batch(&account.database, read).await?;
     let mut parts = outcomes.iter().map(objects);
-    let (member, attributes, link) = (next(&mut parts)?, next(&mut parts)?, next(&mut parts)?);
+    let (member, attributes, tags) = (next(&mut parts)?, next(&mut parts)?, next(&mut parts)?);
+    let (link, events) = (next(&mut parts)?, next(&mut parts)?);
     if member.is_empty() && attributes.is_empty() && link.is_empty() {
         return Err(ApiError::not_found("the member"));
     }
@@ -35,8 +46,45 @@ pub async fn show<P: Platform>(
     shown.insert("member_id".to_owned(), json!(member_id));
     shown.extend(member.into_iter().next().unwrap_or_default());
     shown.insert("attributes".to_owned(), by_name(attributes));
+    let tags: Vec<Value> = tags.into_iter().filter_map(|mut row| row.remove("tag")).collect();
+    shown.insert("tags".to_owned(), tags.into());
     shown.insert("link".to_owned(), link.into_iter().next().map_or(Value::Null, Value::Object));
+    shown.insert("events".to_owned(), json!(events));
     Ok(Reply::json(StatusCode::OK, &shown))
+}
+
+/// `GET /v1/members/{member_id}/events?after=&limit=`: the newest first.
+pub async fn events<P: Platform>(
+    cx: Context<'_, P>,
+    account: &Account,
+    request: &Request,
+    member_id: &str,
+) -> Result<Reply, ApiError> {
+    #[derive(Deserialize)]
+    struct Place {
+        at: UnixMillis,
+        number: i64,
+    }
+    let member = MemberId::parse(member_id)?;
+    let form = Form::of_query(request)?;
+    let limit = form.limit(LIMIT.0, LIMIT.1)?;
+    let before = at_place(&form)?.map(|(at, number)| number.parse().map(|number: u32| (at, number.into())));
+    let before = before
+        .transpose()
+        .map_err(|_| ApiError::invalid_request("after is what next said on the page before"))?;
+    let read =
+        vec![person::member(&account.id, &member), person::events(&account.id, &member, before, limit)];
+    let outcomes = cx.platform.batch(&account.database, read).await?;
+    let [known, page] = outcomes.as_slice() else {
+        return Err(PlatformError::Database("a statement has no outcome".to_owned()).into());
+    };
+    if objects(known)?.is_empty() {
+        return Err(ApiError::not_found("the member"));
+    }
+    let places: Vec<Place> = page.rows()?;
+    let is_full = i64::try_from(places.len()).is_ok_and(|length| length == limit);
+    let next = places.last().filter(|_| is_full).map(|last| place(last.at, &last.number.to_string()));
+    Ok(Reply::json(StatusCode::OK, &json!({ "events": objects(page)?, "next": next })))
 }
 
 /// `GET /v1/members/{member_id}/export`: the sections of [`person::SECTIONS`], whole. Long ones are read in pages, each with the

@@ -44,15 +44,10 @@ impl Rule {
     pub fn parse(json: Value) -> Result<Self, RuleError> {
         let rule: Self = serde_json::from_value(json).map_err(|_| RuleError::Unknown)?;
         let Self::AttributeEquals { attribute, equals } = &rule;
-        check_attribute(attribute, equals)?;
+        check_name(attribute).map_err(|_| RuleError::Name)?;
+        Attribute::One(equals.clone()).check().map_err(|_| RuleError::Text)?;
         Ok(rule)
     }
-}
-
-/// Checks an attribute's name and value, as members write them too.
-pub fn check_attribute(name: &str, value: &Scalar) -> Result<(), RuleError> {
-    check_name(name).map_err(|_| RuleError::Name)?;
-    Attribute::One(value.clone()).check().map_err(|_| RuleError::Text)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 pub mod applying;
 pub mod audit;
 pub mod auto_login_link;
+pub mod brought;
 mod cache;
 pub mod chat_message;
 pub mod claim;
@@ -30,6 +31,7 @@ pub mod sweep;
 pub mod tally;
 pub mod tombstone;
 pub mod webhook_count;
+pub mod word;
 
 pub use cache::CacheKey;
 pub use job::{Disposition, Job, Queue};

@@ -6,13 +6,31 @@ use super::{
     Statement,
     shown::{stored, time, truth},
 };
-use crate::id::{AccountId, MemberId};
+use crate::{
+    id::{AccountId, MemberId},
+    time::UnixMillis,
+};
 
 /// Rows of a section that are read at once.
 pub const PAGE: usize = 2_000;
 
 /// The LINE user who is linked to the member `?2`.
 const USER: &str = "(SELECT line_user FROM links WHERE account = ?1 AND member_id = ?2)";
+
+/// The arguments of `json_object` of an event `e`.
+macro_rules! event_object {
+    ($more:literal) => {
+        concat!(
+            "'id', e.id, 'type', e.type, 'occurred_at', ",
+            time!("e.occurred_at"),
+            ", 'received_at', ",
+            time!("e.received_at"),
+            ", 'properties', ",
+            stored!("e.properties"),
+            $more
+        )
+    };
+}
 
 /// A part of what is known about a person.
 pub struct Section {
@@ -53,6 +71,12 @@ pub fn attributes(account: &AccountId, member: &MemberId) -> Statement {
     ATTRIBUTES.page(account, member, None)
 }
 
+/// A member's tags.
+#[must_use]
+pub fn tags(account: &AccountId, member: &MemberId) -> Statement {
+    TAGS.page(account, member, None)
+}
+
 /// A member's link.
 #[must_use]
 pub fn link(account: &AccountId, member: &MemberId) -> Statement {
@@ -69,12 +93,12 @@ const MEMBER: Section = Section {
 const ATTRIBUTES: Section = Section {
     name: "attributes",
     object: concat!(
-        "'name', name, 'value', CASE kind WHEN 'boolean' THEN json(CASE value WHEN 0 THEN 'false' ELSE 'true' END) ELSE value END, \
-         'updated_at', ",
+        "'name', name, 'value', CASE kind WHEN 'boolean' THEN json(CASE value WHEN 0 THEN 'false' ELSE 'true' END) \
+         WHEN 'list' THEN json(value) ELSE value END, 'updated_at', ",
         time!("updated_at"),
         ", 'after', name"
     ),
-    from: "FROM attributes WHERE account = ?1 \
+    from: "FROM attributes WHERE kind <> 'removed' AND account = ?1 \
         AND member = (SELECT id FROM members WHERE account = ?1 AND member_id = ?2)",
     pages: Some("AND name > ?3 ORDER BY name"),
 };
@@ -91,10 +115,57 @@ const LINK: Section = Section {
     pages: None,
 };
 
+const TAGS: Section = Section {
+    name: "tags",
+    object: concat!("'tag', tag, 'tagged_at', ", time!("tagged_at"), ", 'after', tag"),
+    from: "FROM tags INDEXED BY tags_by_member WHERE account = ?1 \
+        AND member = (SELECT id FROM members WHERE account = ?1 AND member_id = ?2)",
+    pages: Some("AND tag > ?3 ORDER BY tag"),
+};
+
+/// In the order of the index by member.
+const EVENTS: Section = Section {
+    name: "events",
+    object: event_object!(", 'after', printf('%s/%020d.%d', e.type, e.occurred_at, e.number)"),
+    from: "FROM events e INDEXED BY events_by_member WHERE e.account = ?1 \
+        AND e.member = (SELECT id FROM members WHERE account = ?1 AND member_id = ?2)",
+    pages: Some(
+        "AND (e.type, e.occurred_at, e.number) > (substr(?3, 1, instr(?3, '/') - 1), \
+           CAST(substr(?3, instr(?3, '/') + 1, 20) AS INTEGER), CAST(substr(?3, instr(?3, '/') + 22) AS INTEGER)) \
+         ORDER BY e.type, e.occurred_at, e.number",
+    ),
+};
+
+/// Reads a member's events, the newest first, before this one. Of all of them the index is read, of a page the rows.
+#[must_use]
+pub fn events(
+    account: &AccountId,
+    member: &MemberId,
+    before: Option<(UnixMillis, i64)>,
+    limit: i64,
+) -> Statement {
+    let (at, number) = before.unwrap_or((UnixMillis(super::MAX_INTEGER), 0));
+    Statement::new(concat!(
+        "SELECT json_object(",
+        event_object!(""),
+        ") AS \"row\", e.occurred_at AS at, e.number FROM (SELECT number FROM events INDEXED BY events_by_member \
+           WHERE account = ?1 AND member = (SELECT id FROM members WHERE account = ?1 AND member_id = ?2) \
+             AND (occurred_at, number) < (?3, ?4) ORDER BY occurred_at DESC, number DESC LIMIT ?5) n \
+         CROSS JOIN events e ON e.number = n.number ORDER BY e.occurred_at DESC, e.number DESC"
+    ))
+    .bind(account)
+    .bind(member)
+    .bind(at)
+    .bind(number)
+    .bind(limit)
+}
+
 /// Everything, in the order of the export.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 11] = [
     MEMBER,
     ATTRIBUTES,
+    TAGS,
+    EVENTS,
     LINK,
     Section {
         name: "link_history",

@@ -60,13 +60,18 @@ pub fn fields(line: Value) -> Result<Map<String, Value>, Refused> {
     }
 }
 
+/// Takes a text out of the fields of a line, if it is there.
+pub fn optional(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Refused> {
+    match fields.remove(name) {
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refused::new(name, "must be text")),
+        None => Ok(None),
+    }
+}
+
 /// Takes a text out of the fields of a line.
 pub fn text(fields: &mut Map<String, Value>, name: &str) -> Result<String, Refused> {
-    match fields.remove(name) {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(Refused::new(name, "must be text")),
-        None => Err(Refused::new(name, "is missing")),
-    }
+    optional(fields, name)?.ok_or_else(|| Refused::new(name, "is missing"))
 }
 
 /// That every field of a line was taken: a field that nobody reads would be lost without a word.

@@ -64,6 +64,13 @@ fn canary(stage: &Stage) -> (String, String, Browser<'_>) {
     let attributes = json!({ "attributes": { "rank": "gold", "vip": true, "nickname": "canary-chan" } });
     let put = stage.api(shop, Method::PUT, &format!("/v1/members/{MEMBER}"), Some(&attributes));
     assert_eq!(put.0, 200);
+    let more = json!({ "attributes": { "l": ["canary-cage"] }, "tags": ["canary-tag"], "member_id": MEMBER });
+    crate::member::post(stage, &[more]);
+    let taken = json!({ "tags": { "remove": ["canary-tag-2"] } });
+    assert_eq!(stage.api(shop, Method::PUT, &format!("/v1/members/{MEMBER}"), Some(&taken)).0, 200);
+    let mut event = crate::customer_event::event("canary-event", MEMBER, world.now());
+    event["properties"] = json!({ "song": "canary-song" });
+    crate::customer_event::post(stage, &[event]);
     let mut second = Browser::of(world, &user);
     let login = proving.begin("mail").but("scope", Some("openid email"));
     assert_eq!(second.arrive(&login.url, Consent::WithFriend).status, 200, "the page that asks for the code");
@@ -89,7 +96,18 @@ fn erasing_a_person_leaves_no_trace_once_the_queues_are_drained() {
     let stage = Stage::new(1);
     stage.world.set_cache_staleness(0);
     let (user, sub, mut browser) = canary(&stage);
-    let words = [user.as_str(), &sub, MEMBER, EMAIL, NAME, WORDS, "canary-chan"];
+    let words = [
+        user.as_str(),
+        &sub,
+        MEMBER,
+        EMAIL,
+        NAME,
+        WORDS,
+        "canary-chan",
+        "canary-cage",
+        "canary-tag",
+        "canary-song",
+    ];
     for word in words {
         assert!(!found(&stage, &[word]).is_empty(), "there was a trace of {word}");
     }
@@ -103,6 +121,11 @@ fn erasing_a_person_leaves_no_trace_once_the_queues_are_drained() {
         "link_history",
         "link_nonces",
         "attributes",
+        "attribute_items",
+        "tags",
+        "tag_removals",
+        "events",
+        "event_days",
         "sessions",
         "grants",
         "codes",

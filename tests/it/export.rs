@@ -8,12 +8,16 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Consent, Shop, Stage, json_body, webhook};
 
 /// What can be exported.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 20] = [
     "links",
     "link-history",
     "line-users",
     "members",
     "attributes",
+    "tags",
+    "events",
+    "event-types",
+    "segments",
     "chat-messages",
     "sends",
     "send-chunks",
@@ -74,7 +78,23 @@ fn lived_in() -> Stage {
     assert_eq!(stage.link(&sub, &replaced).0, 201);
     let attributes = json!({ "attributes": { "points": 12.5, "newsletter": true, "old": false, "n": 7 } });
     assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/members/m-1", Some(&attributes)).0, 200);
-    let now = stage.world.now().0;
+    assert_eq!(
+        stage.api(&stage.shop, Method::PUT, "/v1/members/m-1", Some(&json!({ "tags": ["a", "b"] }))).0,
+        200
+    );
+    let now = stage.world.now();
+    crate::customer_event::post(
+        &stage,
+        &[crate::customer_event::event("e-1", "m-1", now), crate::customer_event::event("e-2", "m-9", now)],
+    );
+    let kept = json!({ "retention_days": 30 });
+    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/event-types/visited", Some(&kept)).0, 200);
+    stage.world.execute(&format!(
+        "INSERT INTO segments VALUES ('{}', 'seg_1', 'gold', '{{}}', {now}, {now})",
+        stage.account_id(),
+        now = now.0
+    ));
+    let now = now.0;
     stage.world.line().send_message(now, &hanako, "こんにちは\n\"=1+1\"").unwrap();
     stage.deliver();
     let mut browser = Browser::of(&stage.world, &hanako);
@@ -146,7 +166,7 @@ fn everything_of_the_shop_is_there_in_the_words_of_the_api() {
     assert_eq!((&received[0]["sub"], &received[0]["send"]), (&sub, &sends[0]["id"]));
     let audit = all(&stage, "audit-log", 10);
     assert_eq!(audit.last().unwrap()["action"], "client.post");
-    assert_eq!(all(&stage, "members", 10).len(), 3);
+    assert_eq!(all(&stage, "members", 10).len(), 4);
 }
 
 #[test]

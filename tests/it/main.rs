@@ -23,6 +23,7 @@ mod ledger;
 mod link;
 mod login;
 mod logout;
+mod member;
 mod model;
 mod par;
 mod prove;

@@ -53,6 +53,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/events", "POST"),
     ("/v1/event-types", "GET, HEAD"),
     ("/v1/event-types/x", "GET, PUT, HEAD"),
+    ("/v1/members", "POST"),
+    ("/v1/members/x/events", "GET, HEAD"),
     ("/v1/members/x", "GET, PUT, DELETE, HEAD"),
     ("/v1/members/x/export", "GET, HEAD"),
     ("/v1/webhook-endpoint/dead-letters", "GET, HEAD"),
