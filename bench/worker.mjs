@@ -69,6 +69,7 @@ export class Worker {
         WEBHOOKS: "enishi-webhooks",
         SENDS: "enishi-sends",
         OUTBOX: "enishi-outbox",
+        PUSHES: "enishi-pushes",
         RELAYS: "enishi-relays",
       },
       ratelimits: { CLIENT_REQUESTS: generous("1001"), CLIENT_FAILURES: generous("1002") },

@@ -29,8 +29,8 @@ CREATE TABLE sends_next (
   recent_within INTEGER,
   -- The most messages that it may cost.
   budget INTEGER,
-  -- Whether each recipient gets a message of their own.
-  personal INTEGER NOT NULL DEFAULT 0,
+  -- The attributes that each recipient's own message is filled from, as JSON; null: all get the same.
+  personal TEXT,
   -- Messages that are reserved, for which month (Japan time, months since year 0), and how many of them are settled.
   month INTEGER,
   granted INTEGER NOT NULL DEFAULT 0,

@@ -132,6 +132,13 @@ impl SendId {
         let namespace = Uuid::try_parse(&self.0).unwrap_or(Uuid::nil());
         Uuid::new_v5(&namespace, format!("{chunk}:{generation}").as_bytes()).to_string()
     }
+
+    /// The retry key of one person's own message: UUIDv5 of send, chunk, generation and subject.
+    #[must_use]
+    pub fn personal_key(&self, chunk: i64, generation: i64, subject: &str) -> String {
+        let namespace = Uuid::try_parse(&self.0).unwrap_or(Uuid::nil());
+        Uuid::new_v5(&namespace, format!("{chunk}:{generation}:{subject}").as_bytes()).to_string()
+    }
 }
 
 /// The UUID under which LINE takes one thing once, however often it is asked: of the account, and what it is called there.

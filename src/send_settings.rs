@@ -1,7 +1,7 @@
 //! `/v1/send-settings`: quiet hours, how often one recipient is written to, and what it may cost.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     config::{Account, Draft, Sending},
@@ -21,7 +21,10 @@ pub async fn put<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let sending: Sending = request.json()?;
+    // An object: serde would read an array as one, too.
+    let body: Map<String, Value> = request.json()?;
+    let sending: Sending = serde_json::from_value(Value::Object(body))
+        .map_err(|error| ApiError::invalid_request(error.to_string()))?;
     sending.check().map_err(ApiError::invalid_request)?;
     let mut draft = Draft::of_id(cx, &account.id).await?;
     let answer = shown(&sending);

@@ -18,7 +18,7 @@ const DEAD_RETRY_AFTER: u32 = 3_600;
 pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Disposition> {
     let mut dispositions = vec![Disposition::Done; bodies.len()];
     let (mut received, mut due, mut expand, mut owed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut relays = Vec::new();
+    let (mut relays, mut personal) = (Vec::new(), Vec::new());
     for (index, body) in bodies.iter().enumerate() {
         match Job::parse(body) {
             Ok(Job::Webhook { account, received_at, signature, body: text }) => {
@@ -31,6 +31,9 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
             Ok(Job::Expand { account, send }) => expand.push((index, account, send)),
             Ok(Job::Deliver { account, send, chunk }) => {
                 due.push((index, send::Due { account, send, chunk }));
+            }
+            Ok(Job::Push { account, send, chunk }) => {
+                personal.push((index, send::Due { account, send, chunk }));
             }
             Ok(Job::Outbox { account, id }) => owed.push((index, outbound::Owed { account, id })),
             Ok(Job::Relay { account, relay }) => relays.push((index, relay::Due { account, relay })),
@@ -49,6 +52,8 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     }
     let (places, due): (_, Vec<_>) = due.into_iter().unzip();
     settle(&mut dispositions, places, send::deliver(cx, &due).await);
+    let (places, personal): (_, Vec<_>) = personal.into_iter().unzip();
+    settle(&mut dispositions, places, send::deliver_personal(cx, &personal).await);
     let (places, owed): (_, Vec<_>) = owed.into_iter().unzip();
     settle(&mut dispositions, places, outbound::deliver(cx, &owed).await);
     let (places, relays): (_, Vec<_>) = relays.into_iter().unzip();
@@ -72,9 +77,13 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     let mut dispositions = Vec::with_capacity(bodies.len());
     for body in bodies {
         dispositions.push(match Job::parse(body) {
-            Ok(Job::Expand { .. } | Job::Deliver { .. } | Job::Outbox { .. } | Job::Relay { .. }) => {
-                Disposition::Done
-            }
+            Ok(
+                Job::Expand { .. }
+                | Job::Deliver { .. }
+                | Job::Push { .. }
+                | Job::Outbox { .. }
+                | Job::Relay { .. },
+            ) => Disposition::Done,
             Ok(Job::Delivery { account, seq }) => {
                 let received = webhook::Received { account, body: webhook::Body::Ledger(seq) };
                 buried(cx, webhook::apply_at_last(cx, received).await)

@@ -210,6 +210,7 @@ async fn api<P: Platform>(
         (Endpoint::SendSettings, _) => Ok(send_settings::show(account)),
         (Endpoint::Sends, &Method::POST) => send::create(cx, account, request).await,
         (Endpoint::Sends, _) => send::list(cx, account, request).await,
+        (Endpoint::SendTest, _) => send::trial(cx, account, request).await,
         (Endpoint::SendAct, _) => {
             let action = route.pattern.rsplit('/').next().unwrap_or_default();
             send::act(cx, account, request, &route.id, action).await

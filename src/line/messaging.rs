@@ -110,6 +110,25 @@ pub fn push(
         .with(RETRY_KEY, retry_key)
 }
 
+/// What LINE says of a push to somebody whom the channel does not know.
+pub const UNREACHABLE: &str = "Failed to send messages";
+
+/// Sends messages to one user, as [`multicast`] does to many.
+#[must_use]
+pub fn push_text(
+    bases: &LineBases,
+    token: &SecretText,
+    to: &LineUserId,
+    messages: &str,
+    with_each: &str,
+    retry_key: &str,
+) -> Call {
+    let body = format!("{{\"to\":\"{to}\",\"messages\":{messages}{with_each}}}");
+    Call::json(format!("{}/v2/bot/message/push", bases.api), body.into_bytes())
+        .bearer(token.expose())
+        .with(RETRY_KEY, retry_key)
+}
+
 /// Sends messages to at most [`MAX_RECIPIENTS`] users. `to` and `messages` are JSON as it was stored, `with_each` what follows
 /// them, so that each repeat under the same key is the same, byte by byte.
 #[must_use]

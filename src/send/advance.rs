@@ -9,7 +9,7 @@
 use serde::Deserialize;
 
 use super::{
-    AHEAD,
+    Cut, MULTICAST, PERSONAL,
     audience::Audience,
     claim::month_to_begin_in,
     deliver::retry,
@@ -35,6 +35,7 @@ const NEXT: i64 = 900;
 struct Standing {
     state: String,
     audience: String,
+    started_at: Option<UnixMillis>,
     quiet: Option<String>,
     expanded_to: i64,
     chunks: i64,
@@ -42,6 +43,13 @@ struct Standing {
     granted: i64,
     targeted: i64,
     month: Option<i64>,
+    personal: Option<String>,
+}
+
+impl Standing {
+    fn cut(&self) -> Cut {
+        if self.personal.is_some() { PERSONAL } else { MULTICAST }
+    }
 }
 
 /// One job's hold on a send.
@@ -74,6 +82,9 @@ async fn go<P: Platform>(
     let now = cx.platform.now();
     let hold = Advance { cx, account: &account, send, lease: now + LEASE };
     let Some(mut standing) = hold.take(now).await? else { return Ok(Disposition::Done) };
+    if standing.started_at.is_none() && !hold.begin(&mut standing, now).await? {
+        return Ok(Disposition::Done);
+    }
     // (2)
     let quiet = hold.quiet(standing.quiet.as_deref())?;
     if let Some(until) = rests_until(quiet, now) {
@@ -85,7 +96,7 @@ async fn go<P: Platform>(
         return Ok(Disposition::Done);
     }
     // (4)
-    if standing.state == "expanding" && standing.chunks - standing.released < AHEAD {
+    if standing.state == "expanding" && standing.chunks - standing.released < standing.cut().ahead {
         let Some(after) = hold.page(standing, now).await? else { return Ok(Disposition::Done) };
         standing = after;
         if standing.targeted > standing.granted && !hold.reserve(&standing, now).await? {
@@ -104,12 +115,13 @@ fn rests_until(quiet: Option<Quiet>, now: UnixMillis) -> Option<UnixMillis> {
 }
 
 /// What a job needs to know of a send.
-const STANDING: &str = "state, audience, quiet, expanded_to, chunks, released, granted, targeted, month";
+const STANDING: &str =
+    "state, audience, started_at, quiet, expanded_to, chunks, released, granted, targeted, month, personal";
 
 impl<P: Platform> Advance<'_, P> {
     async fn take(&self, now: UnixMillis) -> Result<Option<Standing>, PlatformError> {
         let take = Statement::compiled(format!(
-            "UPDATE sends INDEXED BY sends_by_id SET due_at = ?4, started_at = coalesce(started_at, ?3), \
+            "UPDATE sends INDEXED BY sends_by_id SET due_at = ?4, \
                state = CASE state WHEN 'scheduled' THEN 'expanding' ELSE state END \
              WHERE account = ?1 AND id = ?2 AND due_at <= ?3 AND paused IS NULL \
                AND state IN ('scheduled', 'expanding', 'sending') RETURNING {STANDING}"
@@ -119,6 +131,32 @@ impl<P: Platform> Advance<'_, P> {
         .bind(now)
         .bind(self.lease);
         self.cx.platform.one(&self.account.database, take).await?.first()
+    }
+
+    /// The send begins, with its segment's rule as it is now. A segment that is gone pauses it.
+    async fn begin(&self, standing: &mut Standing, now: UnixMillis) -> Result<bool, PlatformError> {
+        #[derive(Deserialize)]
+        struct Begun {
+            audience: String,
+            paused: Option<String>,
+        }
+        let begin = Statement::new(
+            "UPDATE sends SET started_at = CASE WHEN segment IS NULL OR EXISTS (SELECT 1 FROM segments g \
+                 WHERE g.account = ?1 AND g.id = sends.segment) THEN ?4 END, \
+               audience = CASE WHEN segment IS NULL THEN audience ELSE coalesce((SELECT json_object('rule', json(g.rule)) \
+                 FROM segments g WHERE g.account = ?1 AND g.id = sends.segment), audience) END, \
+               paused = CASE WHEN segment IS NOT NULL AND NOT EXISTS (SELECT 1 FROM segments g \
+                 WHERE g.account = ?1 AND g.id = sends.segment) THEN 'segment_gone' END \
+             WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND paused IS NULL RETURNING audience, paused",
+        )
+        .bind(&self.account.id)
+        .bind(self.send)
+        .bind(self.lease)
+        .bind(now);
+        let frozen: Option<Begun> = self.cx.platform.one(&self.account.database, begin).await?.first()?;
+        let Some(Begun { audience, paused: None }) = frozen else { return Ok(false) };
+        standing.audience = audience;
+        Ok(true)
     }
 
     /// The quiet hours that count for the send: its own, or the account's.
@@ -174,7 +212,8 @@ impl<P: Platform> Advance<'_, P> {
     async fn page(&self, standing: Standing, now: UnixMillis) -> Result<Option<Standing>, PlatformError> {
         let selection = Audience::read(&standing.audience)?.select(&self.account.id)?;
         let (after, chunks) = (standing.expanded_to, standing.chunks);
-        let place = Place { account: &self.account.id, send: self.send, after, chunks };
+        let size = standing.cut().chunk;
+        let place = Place { account: &self.account.id, send: self.send, after, chunks, size };
         let read = Statement::compiled(format!(
             "SELECT {STANDING} FROM sends WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND paused IS NULL \
                AND state IN ('expanding', 'sending')"
@@ -198,6 +237,7 @@ impl<P: Platform> Advance<'_, P> {
         struct Next {
             chunk: i64,
         }
+        let ahead = standing.cut().ahead;
         let about = |sql: String| {
             let about = Statement::compiled(sql).bind(&self.account.id).bind(self.send);
             about.bind(standing.released)
@@ -210,15 +250,15 @@ impl<P: Platform> Advance<'_, P> {
             ),
             about(format!(
                 "SELECT chunk FROM chunks WHERE account = ?1 AND send = ?2 AND chunk >= ?3 AND state = 'open' \
-                 ORDER BY chunk LIMIT {AHEAD}"
+                 ORDER BY chunk LIMIT {ahead}"
             )),
         ];
         let outcomes = self.cx.platform.batch(&self.account.database, look).await?;
         let open: Option<Open> = outcomes.first().map(Outcome::first).transpose()?.flatten();
         let next: Vec<Next> = outcomes.get(1).map(Outcome::rows).transpose()?.unwrap_or_default();
-        let room = (AHEAD - open.map_or(0, |open| open.open)).max(0);
+        let room = (ahead - open.map_or(0, |open| open.open)).max(0);
         let room = usize::try_from(room).unwrap_or_default();
-        let all_known = i64::try_from(next.len()).is_ok_and(|length| length < AHEAD);
+        let all_known = i64::try_from(next.len()).is_ok_and(|length| length < ahead);
         let released = match next.get(room) {
             Some(first_left) => first_left.chunk,
             None if all_known => standing.chunks,
@@ -240,10 +280,12 @@ impl<P: Platform> Advance<'_, P> {
         if self.cx.platform.one(&self.account.database, write).await?.changes == 0 {
             return Ok(Disposition::Done);
         }
-        let job = |next: &Next| Job::Deliver {
-            account: self.account.id.clone(),
-            send: self.send.clone(),
-            chunk: next.chunk,
+        let job = |next: &Next| {
+            let (account, send, chunk) = (self.account.id.clone(), self.send.clone(), next.chunk);
+            match standing.personal {
+                Some(_) => Job::Push { account, send, chunk },
+                None => Job::Deliver { account, send, chunk },
+            }
         };
         let jobs: Vec<Job> = next.iter().take(room).map(job).collect();
         if !jobs.is_empty() {

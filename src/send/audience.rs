@@ -19,6 +19,8 @@ pub(super) const MAX_MEMBERS: usize = 10_000;
 pub(super) enum Audience {
     /// A rule.
     Rule(Json),
+    /// A segment, until the send begins: then its rule as it is.
+    Segment(String),
     /// Members by name.
     Members(Vec<MemberId>),
     /// So many members by name: who they were is nobody's business once the send is expanded.
@@ -42,6 +44,14 @@ impl Audience {
         serde_json::from_str(text).map_err(|e| PlatformError::Stored(format!("audience: {e}")))
     }
 
+    /// The segment that it names.
+    pub(super) fn segment(&self) -> Option<&str> {
+        match self {
+            Self::Segment(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// As it is stored.
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -58,7 +68,9 @@ impl Audience {
                 let members = serde_json::to_string(&members).unwrap_or_default();
                 Ok(Selection::Members(vec![account.into(), members.into()]))
             }
-            Self::MembersNamed(_) => Ok(Selection::Members(vec![account.into(), "[]".into()])),
+            Self::Segment(_) | Self::MembersNamed(_) => {
+                Ok(Selection::Members(vec![account.into(), "[]".into()]))
+            }
         }
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Chunk {
     pub(super) people: Option<i64>,
     pub(super) generation: i64,
     pub(super) form: Option<i64>,
+    /// What became of each so far, of personal messages: JSON.
+    pub(super) outcomes: Option<String>,
     /// The oldest attempt under this key whose outcome is unknown: this one, unless an earlier one was.
     pub(super) first_attempt_at: Option<UnixMillis>,
 }
@@ -116,6 +118,10 @@ impl Batch {
             due.iter().map(|due| (&due.account, &due.send, due.chunk)).collect();
         keys.sort_unstable();
         keys.dedup();
+        let filters: Vec<Statement> = keys
+            .chunk_by(|one, other| one.0 == other.0 && one.1 == other.1)
+            .map(|of_a_send| self.filter(&serde_json::to_string(of_a_send).unwrap_or_default()))
+            .collect();
         let keys = serde_json::to_string(&keys).unwrap_or_default();
         let taken = rate::take(
             self.endpoint,
@@ -124,13 +130,15 @@ impl Batch {
                AND c.claimed_by = ?3 AND c.state = 'open' AND c.ids <> '[]' GROUP BY c.account",
             self.claimed_at,
         );
-        let mut statements = vec![self.begin(&keys), self.filter(&keys)];
+        let mut statements = vec![self.begin(&keys)];
+        statements.extend(filters);
+        let before = statements.len();
         if self.endpoint == Endpoint::Multicast {
             statements.push(taken.bind(keys.as_str()).bind(self.token.as_str()));
         }
         statements.extend([self.found(&keys), self.sends(&keys), self.rates(&keys), self.look_again(&keys)]);
         let outcomes = cx.platform.batch(on, statements).await?;
-        let mut outcomes = outcomes.iter().skip(2);
+        let mut outcomes = outcomes.iter().skip(before);
         let mut next = || outcomes.next().ok_or_else(missing);
         let taken = if self.endpoint == Endpoint::Multicast { next()?.rows()? } else { Vec::new() };
         let found: Vec<Chunk> = next()?.rows()?;
@@ -148,12 +156,12 @@ impl Batch {
                first_attempt_at = coalesce(first_attempt_at, ?4), form = coalesce(form, {FORM}) \
              WHERE (account, send, chunk) IN ({ASKED}) AND state = 'open' AND lease_until <= ?4 \
                AND EXISTS (SELECT 1 FROM sends s WHERE s.account = chunks.account AND s.id = chunks.send \
-                 AND s.personal = {} AND NOT {} \
+                 AND s.personal IS {} NULL AND NOT {} \
                  AND (chunks.first_attempt_at IS NOT NULL OR (s.paused IS NULL AND s.state IN ('expanding', 'sending') \
                    AND s.month = ?5 AND chunks.chunk < s.released))) \
                AND NOT EXISTS (SELECT 1 FROM rates r WHERE r.account = chunks.account AND r.endpoint = '{}' \
                  AND r.next_at > ?6)",
-            i64::from(self.endpoint == Endpoint::Push),
+            if self.endpoint == Endpoint::Push { "NOT" } else { "" },
             quiet(7, 8),
             self.endpoint.name(),
         ))
@@ -167,15 +175,16 @@ impl Batch {
         .bind(minute_of_day(now + 2 * MAX_WAIT))
     }
 
-    /// (2) Messages that other sends have under way count as received: they may be.
+    /// (2) Messages that other sends have under way count as received: they may be. So each send has a statement of its own, and
+    /// sees what the one before has frozen.
     fn filter(&self, keys: &str) -> Statement {
         let recipients = match self.endpoint {
             Endpoint::Multicast => "json_group_array(line_user_id)",
-            Endpoint::Push => "json_group_array(json_array(line_user_id, subject, json(facts)))",
+            Endpoint::Push => "json_group_array(json_array(id, line_user_id, subject, json(facts)))",
         };
         let facts = match self.endpoint {
-            Endpoint::Multicast => "NULL",
-            Endpoint::Push => FACTS,
+            Endpoint::Multicast => "NULL".to_owned(),
+            Endpoint::Push => facts("s.personal", "c.account"),
         };
         let had = |since: &str| {
             format!(
@@ -217,7 +226,7 @@ impl Batch {
             "SELECT c.account, c.send, c.chunk, c.claimed_by IS ?2 AS claimed, c.lease_until <= ?3 AS waits, \
                CASE WHEN c.claimed_by IS ?2 THEN c.recipients END AS recipients, \
                CASE WHEN c.claimed_by IS ?2 THEN json_array_length(c.ids) END AS people, \
-               c.generation, c.form, c.first_attempt_at \
+               CASE WHEN c.claimed_by IS ?2 THEN c.outcomes END AS outcomes, c.generation, c.form, c.first_attempt_at \
              FROM json_each(?1) k CROSS JOIN chunks c ON c.account = k.value ->> 0 AND c.send = k.value ->> 1 \
                AND c.chunk = k.value ->> 2 AND c.state = 'open'",
         )
@@ -261,8 +270,14 @@ impl Batch {
     }
 }
 
-/// What placeholders are filled from, of a member: JSON.
-const FACTS: &str = "'{}'";
+/// SQL of what placeholders are filled from, as JSON: of `names` (JSON), what the member of `l` has.
+pub(super) fn facts(names: &str, account: &str) -> String {
+    format!(
+        "(SELECT json_group_object(a.name, CASE a.kind WHEN 'boolean' THEN json(iif(a.value, 'true', 'false')) \
+         WHEN 'list' THEN json(a.value) ELSE a.value END) FROM json_each({names}) p CROSS JOIN attributes a \
+         ON a.account = {account} AND a.member = l.member AND a.name = p.value WHERE a.kind <> 'removed')"
+    )
+}
 
 fn missing() -> PlatformError {
     PlatformError::Database("a statement has no outcome".to_owned())

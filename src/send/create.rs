@@ -9,6 +9,7 @@ use crate::{
     channel,
     config::Account,
     id::SendId,
+    message::Messages,
     platform::{Context, Outcome, Platform, PlatformError},
     secret::Digest,
     store::{Job, Statement},
@@ -37,14 +38,11 @@ pub async fn create<P: Platform>(
     let now = cx.platform.now();
     let key = idempotency_key(request)?;
     let wanted = Wanted::read(account, request, now)?;
-    let checked = channel::check_messages(cx, account, "multicast", &wanted.messages).await?;
-    if checked.is_personal() {
-        return Err(ApiError::invalid_request("a send says the same to everybody: leave out {{…}}"));
-    }
+    let messages = channel::check_messages(cx, account, "multicast", &wanted.messages).await?;
     // (2)
     let id = SendId::from_random(cx.platform.random());
     let digest = Digest::of(request.bytes());
-    let insert = insert(account, &id, &wanted, now).bind(key).bind(&digest);
+    let insert = insert(account, &id, &wanted, &messages, now).bind(key).bind(&digest);
     let by = if key.is_some() { "s.idempotency_key" } else { "s.id" };
     let find = Statement::compiled(format!(
         "SELECT s.id, {SHOWN_STATE}, s.request_digest FROM sends s WHERE s.account = ?1 AND {by} = ?2"
@@ -53,7 +51,10 @@ pub async fn create<P: Platform>(
     .bind(key.unwrap_or_else(|| id.as_str()));
     let outcomes = cx.platform.batch(&account.database, vec![insert, find]).await?;
     let row: Option<Row> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
-    let row = row.ok_or_else(|| PlatformError::Database("the send was not stored".to_owned()))?;
+    let row = row.ok_or_else(|| match wanted.audience.segment() {
+        Some(_) => ApiError::not_found("the segment"),
+        None => PlatformError::Database("the send was not stored".to_owned()).into(),
+    })?;
     if row.request_digest != digest {
         let description = "this Idempotency-Key was used for another send; draw a new one for each";
         return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", description));
@@ -66,7 +67,13 @@ pub async fn create<P: Platform>(
 }
 
 /// The send as a row; its Idempotency-Key and the request's digest are still to be bound.
-fn insert(account: &Account, id: &SendId, wanted: &Wanted, now: UnixMillis) -> Statement {
+fn insert(
+    account: &Account,
+    id: &SendId,
+    wanted: &Wanted,
+    messages: &Messages,
+    now: UnixMillis,
+) -> Statement {
     let due_at = match wanted.state {
         "expanding" => Some(now),
         "scheduled" => wanted.scheduled_at,
@@ -74,15 +81,16 @@ fn insert(account: &Account, id: &SendId, wanted: &Wanted, now: UnixMillis) -> S
     };
     Statement::new(
         "INSERT INTO sends (account, id, name, audience, messages, state, created_at, scheduled_at, due_at, quiet, capped, \
-           cap, cap_within, recent_within, budget, with_each, unit, idempotency_key, request_digest) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+           cap, cap_within, recent_within, budget, with_each, unit, personal, segment, idempotency_key, request_digest) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21 \
+         WHERE ?19 IS NULL OR EXISTS (SELECT 1 FROM segments g WHERE g.account = ?1 AND g.id = ?19) \
          ON CONFLICT DO NOTHING",
     )
     .bind(&account.id)
     .bind(id)
     .bind(wanted.name.as_str())
     .bind(wanted.audience.text())
-    .bind(wanted.messages.to_string())
+    .bind(messages.json())
     .bind(wanted.state)
     .bind(now)
     .bind(wanted.scheduled_at)
@@ -95,6 +103,14 @@ fn insert(account: &Account, id: &SendId, wanted: &Wanted, now: UnixMillis) -> S
     .bind(wanted.budget)
     .bind(wanted.with_each.as_str())
     .bind(wanted.unit.as_deref())
+    .bind(personal(messages))
+    .bind(wanted.audience.segment())
+}
+
+/// The attributes that messages speak of, as JSON; none where they are the same for everybody.
+pub(super) fn personal(messages: &Messages) -> Option<String> {
+    let names: Vec<&str> = messages.placeholders().collect();
+    messages.is_personal().then(|| serde_json::to_string(&names).unwrap_or_default())
 }
 
 /// Has a send looked at now; if the queue refuses, cron does it within a minute.
@@ -105,7 +121,7 @@ pub(super) async fn enqueue<P: Platform>(cx: Context<'_, P>, account: &Account, 
     }
 }
 
-fn idempotency_key(request: &Request) -> Result<Option<&str>, ApiError> {
+pub(super) fn idempotency_key(request: &Request) -> Result<Option<&str>, ApiError> {
     let Some(sent) = request.headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
     match sent.to_str() {
         Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key)),

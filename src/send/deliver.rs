@@ -26,7 +26,7 @@ use crate::{
 
 /// Calls to LINE that run at once; Workers allow six connections. A queue batch holds no more chunks than this, so that
 /// each call starts at its own time however slow LINE answers.
-const AT_ONCE: usize = 6;
+pub(super) const AT_ONCE: usize = 6;
 
 /// From this age on an unknown outcome stays unknown, in milliseconds: LINE forgets a retry key after 24 h, and a
 /// repeat after that would be a second message.
@@ -98,7 +98,7 @@ fn set(dispositions: &mut [Disposition], due: &[Due], what: impl Fn(&Due) -> Opt
 
 /// The accounts, each with its channel's token: it is had before anything is claimed, so that no start time passes
 /// meanwhile. Also the accounts that could not be read.
-async fn senders<P: Platform>(cx: Context<'_, P>, due: &[Due]) -> (Vec<Sender>, Vec<AccountId>) {
+pub(super) async fn senders<P: Platform>(cx: Context<'_, P>, due: &[Due]) -> (Vec<Sender>, Vec<AccountId>) {
     let (mut senders, mut failed): (Vec<Sender>, Vec<AccountId>) = (Vec::new(), Vec::new());
     for one in due {
         if failed.contains(&one.account) || senders.iter().any(|sender| sender.account.id == one.account) {

@@ -1,6 +1,6 @@
 //! A page of the recipients of a send, frozen into chunks inside SQL: recipients do not leave the database.
 
-use super::{CHUNK, PAGE, audience::Selection};
+use super::{PAGE, audience::Selection};
 use crate::{
     id::{AccountId, SendId},
     store::Statement,
@@ -15,6 +15,8 @@ pub(super) struct Place<'a> {
     pub(super) after: i64,
     /// The number of the page's first chunk.
     pub(super) chunks: i64,
+    /// Recipients of one chunk.
+    pub(super) size: i64,
 }
 
 impl Place<'_> {
@@ -22,11 +24,11 @@ impl Place<'_> {
     /// because D1 binds every number as a REAL and the division must be whole.
     pub(super) fn freeze(&self, selection: &Selection, now: UnixMillis) -> Statement {
         let n = selection.bound();
-        let (id, after, chunks, at) = (n + 1, n + 2, n + 3, n + 4);
+        let (id, after, chunks, at, size) = (n + 1, n + 2, n + 3, n + 4, self.size);
         let sql = format!(
             "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at) \
              SELECT ?1, ?{id}, s.chunks + g.number, 'open', g.line_users, g.last, g.targeted, ?{at} FROM ( \
-               SELECT (place - 1) / {CHUNK} AS number, json_group_array(line_user) AS line_users, \
+               SELECT (place - 1) / {size} AS number, json_group_array(line_user) AS line_users, \
                  max(line_user) AS last, count(*) AS targeted \
                FROM (SELECT l.line_user AS line_user, row_number() OVER (ORDER BY l.line_user) AS place {} \
                        AND l.line_user > ?{after} ORDER BY l.line_user LIMIT {PAGE}) \

@@ -272,14 +272,14 @@ impl Batch {
 pub(super) const AFRESH: &str = "generation = generation + 1, first_attempt_at = NULL, form = NULL, ids = NULL, \
     recipients = NULL, left_out = NULL, outcomes = NULL, claimed_by = NULL";
 
-fn forget_token<P: Platform>(cx: Context<'_, P>, senders: &[&Sender], chunk: &Chunk) {
+pub(super) fn forget_token<P: Platform>(cx: Context<'_, P>, senders: &[&Sender], chunk: &Chunk) {
     if let Some(sender) = senders.iter().find(|sender| sender.account.id == chunk.account) {
         cx.memory.forget_channel_token(&sender.account.messaging.channel_id);
     }
 }
 
 /// The month's messages are used up: the send pauses wherever it is, and reserves afresh when it goes on.
-fn paused(chunk: &Chunk) -> Statement {
+pub(super) fn paused(chunk: &Chunk) -> Statement {
     Statement::new(
         "UPDATE sends SET paused = 'monthly_limit', month = NULL \
          WHERE account = ?1 AND id = ?2 AND paused IS NULL AND state IN ('expanding', 'sending')",
@@ -289,7 +289,7 @@ fn paused(chunk: &Chunk) -> Statement {
 }
 
 /// Of a send that is being cancelled, what LINE does not have is not tried again.
-fn cancelled(chunks: &[&Chunk]) -> Option<Statement> {
+pub(super) fn cancelled(chunks: &[&Chunk]) -> Option<Statement> {
     let keys: Vec<(&AccountId, &SendId, i64)> =
         chunks.iter().map(|chunk| (&chunk.account, &chunk.send, chunk.chunk)).collect();
     (!keys.is_empty()).then(|| {

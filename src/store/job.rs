@@ -17,6 +17,8 @@ pub enum Queue {
     Webhooks,
     /// Expanding and delivering sends: `SENDS`.
     Sends,
+    /// Delivering personal messages: `PUSHES`.
+    Pushes,
     /// What is owed to the shop: `OUTBOX`.
     Outbox,
     /// Deliveries that further tools take from us: `RELAYS`.
@@ -55,6 +57,15 @@ pub enum Job {
     },
     /// Deliver one chunk of a send.
     Deliver {
+        /// The account.
+        account: AccountId,
+        /// The send.
+        send: SendId,
+        /// The chunk's number within the send, from 0.
+        chunk: i64,
+    },
+    /// Deliver one chunk of a send whose messages are personal.
+    Push {
         /// The account.
         account: AccountId,
         /// The send.
@@ -112,6 +123,7 @@ impl Job {
         match self {
             Self::Webhook { .. } | Self::Delivery { .. } => Queue::Webhooks,
             Self::Expand { .. } | Self::Deliver { .. } => Queue::Sends,
+            Self::Push { .. } => Queue::Pushes,
             Self::Outbox { .. } => Queue::Outbox,
             Self::Relay { .. } => Queue::Relays,
         }
@@ -125,6 +137,7 @@ impl Job {
             | Self::Delivery { account, .. }
             | Self::Expand { account, .. }
             | Self::Deliver { account, .. }
+            | Self::Push { account, .. }
             | Self::Outbox { account, .. }
             | Self::Relay { account, .. } => account,
         }

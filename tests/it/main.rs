@@ -34,6 +34,7 @@ mod relay;
 mod replier;
 mod report;
 mod send;
+mod sends;
 mod support;
 mod token;
 mod unlink;

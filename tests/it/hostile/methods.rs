@@ -63,6 +63,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/members/x/messages", "GET, HEAD"),
     ("/v1/send-settings", "GET, PUT, HEAD"),
     ("/v1/sends", "GET, POST, HEAD"),
+    ("/v1/sends/test", "POST"),
     ("/v1/sends/x", "GET, HEAD"),
     ("/v1/sends/x/recipients", "GET, HEAD"),
     ("/v1/sends/x/start", "POST"),

@@ -1,0 +1,165 @@
+//! Messages of one's own: filled from attributes, one push each, under a key of their own.
+
+use enishi::time::{HOUR, MINUTE};
+use enishi_world::{Disturbance, Fault, line_simulator::FaultKind};
+use serde_json::json;
+
+use super::*;
+
+/// To the gold members, by rank.
+fn personal() -> Value {
+    gold(&json!({ "messages": [{ "type": "text", "text": "{{rank}}の{{name|お客様}}へ" }] }))
+}
+
+fn text(stage: &Stage, user: &UserId) -> Vec<String> {
+    let line = stage.world.line();
+    line.chat(user).iter().filter_map(|one| one.message["text"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn each_gets_their_own_message_and_who_has_no_attribute_the_fall_back() {
+    let stage = Stage::new(1);
+    let users = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
+    let named = json!({ "attributes": { "rank": "gold", "name": "花子" } });
+    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/members/m-1", Some(&named)).0, 200);
+    let id = make(&stage, &personal());
+    stage.world.settle(MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!((&send["state"], &send["accepted"]), (&json!("done"), &json!(2)), "{send}");
+    assert_eq!(text(&stage, &users[0]), ["goldの花子へ"]);
+    assert_eq!(text(&stage, &users[1]), ["goldのお客様へ"]);
+    assert_eq!((stage.answers_of(PUSH), calls(&stage)), (vec![Some(200); 2], 0));
+    assert_eq!(stage.count("chunks WHERE recipients IS NOT NULL"), 0, "what it was filled from is gone");
+}
+
+#[test]
+fn whatever_fails_each_gets_one_and_the_same() {
+    for fault in Fault::ALL {
+        for number in 1..40 {
+            let stage = Stage::new(number);
+            let users = stage.many_members(8, "gold");
+            let id = make(&stage, &personal());
+            stage.world.disturb_queues(Disturbance { consumers: 2, ..Disturbance::NONE });
+            stage.world.fail_at(number, fault);
+            stage.world.settle(10 * MINUTE);
+            let unharmed = stage.world.end_faults();
+            let send = show(&stage, &id);
+            assert_eq!(
+                (&send["state"], &send["accepted"]),
+                (&json!("done"), &json!(8)),
+                "{fault:?} at {number}"
+            );
+            assert!(users.iter().all(|user| stage.received(user) == 1), "{fault:?} at {number}");
+            assert_eq!(stage.count("receipts"), 8, "{fault:?} at {number}");
+            if unharmed {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn each_outcome_is_its_own() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(4, "gold");
+    fault(&stage, PUSH, FaultKind::AcceptThenTimeout, None, 1);
+    fault(&stage, PUSH, FaultKind::Status, Some(403), 1);
+    fault(&stage, PUSH, FaultKind::Status, Some(429), 1);
+    let id = make(&stage, &personal());
+    stage.world.settle(10 * MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["state"], &send["accepted"], &send["failed"]),
+        (&json!("partly_failed"), &json!(3), &json!(1))
+    );
+    assert_eq!(had(&stage, &users).iter().sum::<usize>(), 3);
+    assert_eq!(act(&stage, &id, "retry"), did("sending"));
+    stage.world.settle(10 * MINUTE);
+    assert_eq!((state(&stage, &id).as_str(), had(&stage, &users)), ("done", vec![1; 4]));
+    assert_eq!(stage.count("receipts"), 4);
+}
+
+#[test]
+fn who_stayed_unknown_for_a_day_is_unresolved_and_the_others_are_not() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    fault(&stage, PUSH, FaultKind::AcceptThenTimeout, None, 1);
+    let id = make(&stage, &personal());
+    stage.world.run_queues();
+    stage.world.advance(25 * HOUR);
+    stage.world.settle(10 * MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["state"], &send["accepted"], &send["unresolved"]),
+        (&json!("partly_failed"), &json!(2), &json!(1))
+    );
+    assert!(users.iter().all(|user| stage.received(user) == 1));
+}
+
+#[test]
+fn a_message_that_is_too_long_for_one_is_nobody_elses_loss() {
+    let stage = Stage::new(1);
+    let users = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
+    let long = json!({ "attributes": { "rank": "gold", "name": "あ".repeat(1_000) } });
+    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/members/m-1", Some(&long)).0, 200);
+    let text = "{{name|お客様}}".repeat(6);
+    let id = make(&stage, &gold(&json!({ "messages": [{ "type": "text", "text": text }] })));
+    stage.world.settle(MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["state"], &send["failed_by"]),
+        (&json!("partly_failed"), &json!({ "unfit": 1 })),
+        "{send}"
+    );
+    assert_eq!(had(&stage, &users), [0, 1]);
+}
+
+#[test]
+fn many_consumers_of_personal_messages_keep_to_lines_rate() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(4_500, "gold");
+    stage.world.disturb_queues(Disturbance { consumers: 20, ..Disturbance::NONE });
+    let id = make(&stage, &personal());
+    stage.world.settle(20_000);
+    assert_eq!(show(&stage, &id)["accepted"], 4_500);
+    assert!(users.iter().all(|user| stage.received(user) == 1));
+    let line = stage.world.line();
+    let mut times: Vec<i64> =
+        line.calls().iter().filter(|call| call.path == PUSH).map(|call| call.at).collect();
+    times.sort_unstable();
+    assert!(times.windows(2_001).all(|some| some[2_000] - some[0] >= 1_000), "more than 2,000 in a second");
+    let took = times[times.len() - 1] - times[0];
+    println!("4,500 pushes in {took} ms");
+    assert!(took < 4_000, "{took} ms");
+}
+
+#[test]
+fn a_test_goes_to_named_members_and_counts_for_no_send() {
+    let stage = Stage::new(1);
+    let users = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
+    stage.world.advance(1);
+    let now = stage.world.now().0;
+    stage.world.line().unfollow(now, &users[1]).unwrap();
+    stage.deliver();
+    let body = json!({
+        "members": ["m-1", "m-2", "nobody"],
+        "messages": [{ "type": "text", "text": "{{rank}}" }],
+    });
+    let try_it = || {
+        let headers = [("idempotency-key", "look-1")];
+        stage.api_with(&stage.shop, Method::POST, "/v1/sends/test", Some(&body), &headers)
+    };
+    let (status, tested) = try_it();
+    assert_eq!(status, 200, "{tested}");
+    let outcomes: Vec<&str> =
+        tested["results"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["accepted", "blocked", "not_linked"]);
+    assert_eq!(text(&stage, &users[0]), ["gold"]);
+    assert_eq!(try_it().0, 200);
+    assert_eq!(had(&stage, &users), [1, 0], "the same key is the same message");
+    assert_eq!((stage.count("sends"), stage.count("receipts")), (0, 0));
+    stage.world.set_quota(Some(1));
+    let another = json!({ "members": ["m-1"], "messages": [{ "type": "text", "text": "a" }] });
+    let (status, error) = stage.api(&stage.shop, Method::POST, "/v1/sends/test", Some(&another));
+    assert_eq!((status, &error["error"]), (409, &json!("quota")));
+}

@@ -1,0 +1,147 @@
+//! What is shown of sends: lists, figures, recipients, a member's messages.
+
+use enishi::time::{HOUR, MINUTE};
+use serde_json::json;
+
+use super::*;
+
+fn pages(stage: &Stage, path: &str, what: &str, limit: usize) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, page) =
+            stage.api(&stage.shop, Method::GET, &format!("{path}?limit={limit}{after}"), None);
+        assert_eq!(status, 200, "{page}");
+        all.extend(page[what].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return all,
+        }
+    }
+}
+
+#[test]
+fn sends_are_listed_the_newest_first_by_pages() {
+    let stage = Stage::new(1);
+    let other = stage.other_shop();
+    let ids: Vec<String> = (0..7).map(|_| make(&stage, &gold(&json!({ "draft": true })))).collect();
+    let theirs = stage.api(&other, Method::POST, "/v1/sends", Some(&gold(&json!({ "draft": true })))).1;
+    let listed: Vec<String> = pages(&stage, "/v1/sends", "sends", 3)
+        .iter()
+        .map(|send| send["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, ids.iter().rev().cloned().collect::<Vec<_>>());
+    let path = format!("/v1/sends/{}", theirs["id"].as_str().unwrap());
+    assert_eq!(stage.api(&stage.shop, Method::GET, &path, None).0, 404);
+    assert_eq!(stage.api(&stage.shop, Method::GET, &format!("{path}/recipients"), None).0, 404);
+    assert_eq!(stage.api(&stage.shop, Method::POST, &format!("{path}/cancel"), None).0, 404);
+    assert_eq!(stage.api(&stage.shop, Method::GET, "/v1/sends?after=x", None).0, 400);
+}
+
+#[test]
+fn what_became_of_each_recipient_and_of_each_member_can_be_asked() {
+    let stage = Stage::new(1);
+    let users = ["m-1", "m-2", "m-3"].map(|id| stage.member(id, "gold"));
+    let id = make(&stage, &gold(&json!({ "name": "お知らせ" })));
+    assert!(stage.world.deliver_batch(enishi::store::Queue::Sends));
+    stage.world.advance(1);
+    let now = stage.world.now().0;
+    stage.world.line().unfollow(now, &users[1]).unwrap();
+    stage.world.deliver_webhooks();
+    stage.world.run_queue(enishi::store::Queue::Webhooks);
+    let path = format!("/v1/sends/{id}/recipients");
+    let outcome = |all: &[Value]| -> Vec<(String, String)> {
+        all.iter()
+            .map(|one| (one["member_id"].as_str().unwrap().into(), one["outcome"].as_str().unwrap().into()))
+            .collect()
+    };
+    let pair = |member: &str, outcome: &str| (member.to_owned(), outcome.to_owned());
+    let waiting = outcome(&pages(&stage, &path, "recipients", 2));
+    assert_eq!(waiting, ["m-1", "m-2", "m-3"].map(|id| pair(id, "waiting")));
+    stage.world.run_queues();
+    let settled = outcome(&pages(&stage, &path, "recipients", 2));
+    assert_eq!(settled, [pair("m-1", "accepted"), pair("m-2", "blocked"), pair("m-3", "accepted")]);
+    stage.world.settle(HOUR);
+    make(&stage, &gold(&json!({ "frequency_cap": { "messages": 1, "days": 1 } })));
+    stage.world.settle(MINUTE);
+    let messages = pages(&stage, "/v1/members/m-1/messages", "messages", 1);
+    let told: Vec<&str> = messages.iter().map(|one| one["outcome"].as_str().unwrap()).collect();
+    assert_eq!(told, ["capped", "accepted"]);
+    assert_eq!((&messages[1]["send"], &messages[1]["name"]), (&json!(id), &json!("お知らせ")));
+    assert_eq!(
+        stage.api(&stage.shop, Method::GET, "/v1/members/nobody/messages", None).1["messages"],
+        json!([])
+    );
+}
+
+#[test]
+fn a_send_shows_how_fast_it_is_and_what_it_cost() {
+    let stage = Stage::new(1);
+    stage.many_members(1_500, "gold");
+    settings(&stage, &json!({ "price_per_message": 3 }));
+    let with = json!({ "custom_aggregation_unit": "autumn_1", "notification_disabled": true });
+    let id = make(&stage, &gold(&with));
+    stage.world.settle(MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["cost"], &send["waiting"], &send["seconds_left"]),
+        (&json!(4_500.0), &json!(0), &json!(0.0))
+    );
+    assert!(send["rate_per_second"].as_f64().unwrap() > 1_000.0, "{send}");
+    let line = stage.world.line();
+    let body = &line.calls().iter().find(|call| call.path == MULTICAST).unwrap().body;
+    assert!(body.contains(r#""customAggregationUnits":["autumn_1"]"#), "{body}");
+    assert!(body.contains(r#""notificationDisabled":true"#), "{body}");
+}
+
+#[test]
+fn what_a_send_must_not_be_is_refused_by_its_field() {
+    let stage = Stage::new(1);
+    for (with, field) in [
+        (json!({ "members": ["m-1"] }), "a send has one of"),
+        (json!({ "draft": "yes" }), "draft"),
+        (json!({ "name": "x".repeat(201) }), "name"),
+        (json!({ "name": 1 }), "name"),
+        (json!({ "quiet_hours": { "from": "21:00" } }), "quiet_hours"),
+        (json!({ "quiet_hours": { "from": "21:00", "to": "20:00" } }), "quiet_hours"),
+        (json!({ "frequency_cap": { "messages": 0, "days": 1 } }), "frequency_cap"),
+        (json!({ "exclude_received_within_hours": 0 }), "exclude_received_within_hours"),
+        (json!({ "exclude_received_within_hours": 2_161 }), "exclude_received_within_hours"),
+        (json!({ "budget": { "messages": 0 } }), "budget"),
+        (json!({ "budget": { "yen": 100 } }), "budget"),
+        (json!({ "budget": 100 }), "budget"),
+        (json!({ "custom_aggregation_unit": "no-dashes" }), "custom_aggregation_unit"),
+        (json!({ "custom_aggregation_unit": "x".repeat(31) }), "custom_aggregation_unit"),
+        (json!({ "notification_disabled": 1 }), "notification_disabled"),
+        (json!({ "extra": 1 }), "extra"),
+        (json!({ "schedule": 5 }), "schedule"),
+    ] {
+        let (status, error) = stage.api(&stage.shop, Method::POST, "/v1/sends", Some(&gold(&with)));
+        assert_eq!(status, 400, "{with}: {error}");
+        assert!(error["error_description"].as_str().unwrap().starts_with(field), "{with}: {error}");
+    }
+    let unknown = json!({ "segment": "seg_none", "messages": [{ "type": "text", "text": "a" }] });
+    assert_eq!(stage.api(&stage.shop, Method::POST, "/v1/sends", Some(&unknown)).0, 404);
+    assert_eq!(stage.count("sends"), 0);
+}
+
+#[test]
+fn a_segments_rule_counts_as_it_is_when_the_send_begins() {
+    let stage = Stage::new(1);
+    let [gold, silver] = [stage.member("m-1", "gold"), stage.member("m-2", "silver")];
+    let account = stage.account_id();
+    let rule = |rank: &str| json!({ "attribute": "rank", "equals": rank }).to_string();
+    stage.world.execute(&format!(
+        "INSERT INTO segments (account, id, name, rule, created_at, updated_at) VALUES ('{account}', 'seg_1', 's', '{}', 1, 1)",
+        rule("gold")
+    ));
+    let body = json!({ "segment": "seg_1", "draft": true, "messages": [{ "type": "text", "text": "a" }] });
+    let (first, second) = (make(&stage, &body), make(&stage, &body));
+    stage.world.execute(&format!("UPDATE segments SET rule = '{}'", rule("silver")));
+    assert_eq!(act(&stage, &first, "start"), did("expanding"));
+    stage.world.settle(MINUTE);
+    assert_eq!((stage.received(&gold), stage.received(&silver)), (0, 1));
+    stage.world.execute("DELETE FROM segments");
+    assert_eq!(act(&stage, &second, "start"), did("expanding"));
+    stage.world.settle(MINUTE);
+    assert_eq!(show(&stage, &second)["reason"], "segment_gone");
+}
