@@ -89,6 +89,8 @@ CREATE TABLE chunks_next (
   due_at INTEGER NOT NULL,
   request_id TEXT,
   reason TEXT,
+  -- Whether who is linked no more is left out: 0 where the rule speaks of the link.
+  linked INTEGER NOT NULL DEFAULT 1,
   -- Whom it was made for, and who of them is not settled yet where that is not everybody: JSON of line_users.id.
   line_users TEXT NOT NULL,
   rest TEXT,

@@ -96,6 +96,10 @@ text_id!(
     /// One message to one segment: a UUID, the namespace of its retry keys.
     SendId, "send", "a UUID", |t| Uuid::try_parse(t).is_ok());
 text_id!(
+    /// A rule that is kept under a name.
+    SegmentId, "segment", "the id that POST /v1/segments answered",
+    |t| t.strip_prefix("seg_").is_some_and(|rest| token_like(rest, 64)));
+text_id!(
     /// What is brought over from another system, in parts.
     ImportId, "import", "the id that POST /v1/imports answered", |t| token_like(t, 64));
 text_id!(
@@ -116,6 +120,14 @@ macro_rules! drawn {
 }
 
 drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, ImportId, RelayId, SessionId, Subject);
+
+impl SegmentId {
+    /// Draws a new id of 192 random bits.
+    #[must_use]
+    pub fn from_random(random: [u8; 32]) -> Self {
+        Self(format!("seg_{}", short(random)))
+    }
+}
 
 impl SendId {
     /// Draws a new send id: a version 4 UUID (RFC 9562 section 5.4).

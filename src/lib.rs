@@ -28,6 +28,7 @@
 mod account;
 pub mod app;
 pub mod attribute;
+pub mod audience;
 mod batch;
 pub mod channel;
 mod client;

@@ -51,7 +51,7 @@ export class Enishi {
 
   /** How many people a segment's rule reaches now. */
   async count(rule) {
-    return (await this.#call("POST", "/v1/segments/count", { rule })).count;
+    return (await this.#call("POST", "/v1/segments/count", { rule })).reachable;
   }
 
   /**

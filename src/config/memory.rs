@@ -23,8 +23,12 @@ pub struct Memory {
     accounts: RefCell<HashMap<String, Remembered>>,
     channel_tokens: RefCell<HashMap<String, (SecretText, UnixMillis)>>,
     line_keys: RefCell<(Vec<Value>, UnixMillis)>,
+    quotas: RefCell<HashMap<String, (Quota, UnixMillis)>>,
     refusals: RefCell<HashMap<AccountId, Refusals>>,
 }
+
+/// A channel's messages of a month: the limit, if there is one, and what of it is used.
+type Quota = (Option<i64>, i64);
 
 /// Deliveries that the door refused and nobody wrote down yet, by reason.
 #[derive(Debug, Default)]
@@ -55,6 +59,18 @@ impl Memory {
     /// Forgets a channel access token that LINE refused.
     pub fn forget_channel_token(&self, channel_id: &str) {
         self.channel_tokens.borrow_mut().remove(channel_id);
+    }
+
+    /// What LINE said of a channel's quota, if that is to be believed still at `now`.
+    #[must_use]
+    pub fn quota(&self, channel_id: &str, now: UnixMillis) -> Option<(Option<i64>, i64)> {
+        let quotas = self.quotas.borrow();
+        quotas.get(channel_id).filter(|(_, until)| now < *until).map(|(quota, _)| *quota)
+    }
+
+    /// Remembers what LINE said of a channel's quota.
+    pub fn remember_quota(&self, channel_id: &str, quota: (Option<i64>, i64), until: UnixMillis) {
+        self.quotas.borrow_mut().insert(channel_id.to_owned(), (quota, until));
     }
 
     /// LINE's public key of this name, as it was read last. None is to be asked for again: none was read, or not lately

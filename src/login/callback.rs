@@ -23,7 +23,7 @@ use crate::{
     oauth::authorization::AuthorizationError,
     platform::{Context, Outcome, Platform, PlatformError},
     store::{
-        Statement,
+        Statement, click,
         line_user::{self, Evidence, Seen, Shown},
         session::{self, NewSession},
         tally::FriendBox,
@@ -235,6 +235,9 @@ async fn remember<P: Platform>(
             .bind(&sid),
     );
     statements.push(counted);
+    if let Some(link) = &attempt.manner.via {
+        statements.push(click::insert(account, who, link, now));
+    }
     statements.extend(finish.statements(now));
     cx.platform.batch(&site.account.database, statements).await
 }

@@ -196,9 +196,9 @@ impl<P: Platform> Advance<'_, P> {
             return Ok(true);
         }
         let count = if standing.state == "expanding" {
-            let selection = Audience::read(&standing.audience)?.select(&self.account.id)?;
+            let audience = Audience::read(&standing.audience)?.select(&self.account.id, now, 0)?;
             let row: Option<Row> =
-                self.cx.platform.one(&self.account.database, selection.count()).await?.first()?;
+                self.cx.platform.one(&self.account.database, audience.count()).await?.first()?;
             row.map_or(0, |row| row.count)
         } else {
             0
@@ -210,7 +210,8 @@ impl<P: Platform> Advance<'_, P> {
     /// Freezes the next page. A send whose last page left nothing to do is complete in the same batch. None if somebody
     /// else moved it on, or ended or paused it.
     async fn page(&self, standing: Standing, now: UnixMillis) -> Result<Option<Standing>, PlatformError> {
-        let selection = Audience::read(&standing.audience)?.select(&self.account.id)?;
+        let audience =
+            Audience::read(&standing.audience)?.select(&self.account.id, now, standing.expanded_to)?;
         let (after, chunks) = (standing.expanded_to, standing.chunks);
         let size = standing.cut().chunk;
         let place = Place { account: &self.account.id, send: self.send, after, chunks, size };
@@ -222,7 +223,7 @@ impl<P: Platform> Advance<'_, P> {
         .bind(self.send)
         .bind(self.lease);
         let sends = [(&self.account.id, self.send)];
-        let statements = vec![place.freeze(&selection, now), place.move_on(), complete(&sends, now), read];
+        let statements = vec![place.freeze(&audience, now), place.move_on(), complete(&sends, now), read];
         let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
         Ok(outcomes.get(3).map(Outcome::first).transpose()?.flatten())
     }

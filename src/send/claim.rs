@@ -199,7 +199,7 @@ impl Batch {
             "WITH judged AS MATERIALIZED (SELECT c.account AS account, c.send AS send, c.chunk AS chunk, j.value AS id, \
                u.line_user_id AS line_user_id, u.subject AS subject, {facts} AS facts, CASE \
                  WHEN u.id IS NULL THEN {ERASED} WHEN u.friend IS NOT 1 THEN {BLOCKED} \
-                 WHEN l.line_user IS NULL THEN {UNLINKED} \
+                 WHEN c.linked AND l.line_user IS NULL THEN {UNLINKED} \
                  WHEN s.recent_within IS NOT NULL AND {} > 0 THEN {RECENT} \
                  WHEN s.cap IS NOT NULL AND {} >= s.cap THEN {CAPPED} ELSE 0 END AS code \
                {MINE} AND c.ids IS NULL CROSS JOIN sends s ON s.account = c.account AND s.id = c.send \

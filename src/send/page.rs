@@ -1,8 +1,9 @@
 //! A page of the recipients of a send, frozen into chunks inside SQL: recipients do not leave the database.
 
-use super::{PAGE, audience::Selection};
+use super::PAGE;
 use crate::{
     id::{AccountId, SendId},
+    rule::Audience,
     store::Statement,
     time::UnixMillis,
 };
@@ -22,22 +23,23 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// Selects, numbers and packs the next page, if the send is still at this place. The page's measures stand in the text,
     /// because D1 binds every number as a REAL and the division must be whole.
-    pub(super) fn freeze(&self, selection: &Selection, now: UnixMillis) -> Statement {
-        let n = selection.bound();
-        let (id, after, chunks, at, size) = (n + 1, n + 2, n + 3, n + 4, self.size);
+    pub(super) fn freeze(&self, audience: &Audience, now: UnixMillis) -> Statement {
+        let n = audience.bound();
+        let (id, chunks, at, size, subject) = (n + 1, n + 2, n + 3, self.size, audience.subject());
+        let linked = i32::from(audience.is_linked());
         let sql = format!(
-            "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at) \
-             SELECT ?1, ?{id}, s.chunks + g.number, 'open', g.line_users, g.last, g.targeted, ?{at} FROM ( \
+            "INSERT INTO chunks (account, send, chunk, state, line_users, last_line_user, targeted, due_at, linked) \
+             SELECT ?1, ?{id}, s.chunks + g.number, 'open', g.line_users, g.last, g.targeted, ?{at}, {linked} FROM ( \
                SELECT (place - 1) / {size} AS number, json_group_array(line_user) AS line_users, \
                  max(line_user) AS last, count(*) AS targeted \
-               FROM (SELECT l.line_user AS line_user, row_number() OVER (ORDER BY l.line_user) AS place {} \
-                       AND l.line_user > ?{after} ORDER BY l.line_user LIMIT {PAGE}) \
+               FROM (SELECT {subject} AS line_user, row_number() OVER (ORDER BY {subject}) AS place {} \
+                     ORDER BY {subject} LIMIT {PAGE}) \
                GROUP BY number) g \
              JOIN sends s ON s.account = ?1 AND s.id = ?{id} \
-             WHERE s.state = 'expanding' AND s.paused IS NULL AND s.expanded_to = ?{after} AND s.chunks = ?{chunks}",
-            selection.clause()
+             WHERE s.state = 'expanding' AND s.paused IS NULL AND s.expanded_to = ?2 AND s.chunks = ?{chunks}",
+            audience.clause()
         );
-        selection.statement(sql).bind(self.send).bind(self.after).bind(self.chunks).bind(now)
+        audience.statement(sql).bind(self.send).bind(self.chunks).bind(now)
     }
 
     /// The send continues after the page's last recipient; a page that is not full was the last. Whoever was named is

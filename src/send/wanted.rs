@@ -115,13 +115,15 @@ impl Wanted {
 
 fn audience(fields: &mut Fields) -> Result<Audience, ApiError> {
     let rule: Option<Value> = fields.take("rule")?;
+    let segment: Option<String> = fields.take("segment")?;
     let members: Option<Vec<String>> = fields.take("members")?;
-    match (rule, members) {
-        (Some(rule), None) => {
+    match (rule, segment, members) {
+        (Some(rule), None, None) => {
             Rule::parse(rule.clone())?;
             Ok(Audience::Rule(rule))
         }
-        (None, Some(members)) => {
+        (None, Some(segment), None) => Ok(Audience::Segment(segment)),
+        (None, None, Some(members)) => {
             if !(1..=MAX_MEMBERS).contains(&members.len()) {
                 return Err(ApiError::invalid_request("members names 1 to 10,000 members"));
             }
@@ -131,7 +133,7 @@ fn audience(fields: &mut Fields) -> Result<Audience, ApiError> {
             };
             Ok(Audience::Members(members.iter().enumerate().map(parse).collect::<Result<_, _>>()?))
         }
-        _ => Err(ApiError::invalid_request("a send has one of rule and members")),
+        _ => Err(ApiError::invalid_request("a send has one of rule, segment and members")),
     }
 }
 

@@ -168,6 +168,7 @@ fn of_line_user(bound: &[Value], now: UnixMillis) -> Vec<Statement> {
     ];
     let rows = [
         "receipts",
+        "clicks",
         "chat_messages",
         "grants INDEXED BY grants_by_line_user",
         "sessions INDEXED BY sessions_by_line_user",

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     id::{
         AccountId, AttemptId, AutoLoginLinkId, BotUserId, ClientId, ImportId, LineUserId, MalformedId,
-        MemberId, RelayId, SendId, SessionId, Subject,
+        MemberId, RelayId, SegmentId, SendId, SessionId, Subject,
     },
     secret::Digest,
     time::UnixMillis,
@@ -130,6 +130,7 @@ bindable!(
     LineUserId,
     MemberId,
     RelayId,
+    SegmentId,
     SendId,
     SessionId,
     Subject

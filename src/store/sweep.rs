@@ -4,7 +4,10 @@ use super::{
     Statement, event,
     grant::{REFRESH_IDLE, REFRESH_LIFETIME},
 };
-use crate::time::{DAY, HOUR, UnixMillis};
+use crate::{
+    rule::CLICKS_KEPT,
+    time::{DAY, HOUR, UnixMillis},
+};
 
 /// Rows that one sweep deletes of one table.
 const PIECE: i64 = 1_000;
@@ -71,6 +74,11 @@ pub fn expired(now: UnixMillis) -> Vec<Statement> {
             "DELETE FROM email_codes WHERE (account, attempt) IN \
              (SELECT account, attempt FROM email_codes WHERE expires_at < ?1 LIMIT ?2)",
             now + -HOUR,
+        ),
+        (
+            "DELETE FROM clicks WHERE (account, line_user, at, link) IN \
+             (SELECT account, line_user, at, link FROM clicks INDEXED BY clicks_by_age WHERE at < ?1 LIMIT ?2)",
+            now + -CLICKS_KEPT * DAY,
         ),
         // LINE's answer may come late: queues keep a body for 4 days.
         (

@@ -36,7 +36,7 @@ after(() => browser?.close());
 /** Leaves only three gold members, whatever ran on this stack before. */
 async function nobodyElseIsGold() {
   const { body } = await api("POST", "/v1/segments/count", { rule: GOLD });
-  assert.equal(body.count, 0, "the stack has gold members already: start it with fresh state");
+  assert.equal(body.reachable, 0, "the stack has gold members already: start it with fresh state");
 }
 
 async function settled(id) {
@@ -131,7 +131,7 @@ describe("a send", () => {
       const { status } = await api("PUT", `/v1/members/${memberId}`, { attributes: { rank: "gold" } });
       assert.ok(status === 200 || status === 204, String(status));
     }
-    assert.equal((await api("POST", "/v1/segments/count", { rule: GOLD })).body.count, 3);
+    assert.equal((await api("POST", "/v1/segments/count", { rule: GOLD })).body.reachable, 3);
 
     const text = `ゴールド会員さまへ-${run}`;
     const request = { rule: GOLD, messages: [{ type: "text", text }] };
@@ -170,7 +170,7 @@ describe("a send", () => {
     await sim("POST", `/sim/users/${customers[1].userId}/unfollow`);
     await eventuallyFriend(customers[1].userId, false);
     const text = `二人だけ-${run}`;
-    const before = (await api("POST", "/v1/segments/count", { rule: GOLD })).body.count;
+    const before = (await api("POST", "/v1/segments/count", { rule: GOLD })).body.reachable;
     const sent = await api("POST", "/v1/sends", { rule: GOLD, messages: [{ type: "text", text }] }, { "idempotency-key": randomUUID() });
     const done = await settled(sent.body.id);
     assert.deepEqual([before, done.accepted], [3, 3]);
