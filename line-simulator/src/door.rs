@@ -13,7 +13,7 @@ use crate::id::UserId;
 use crate::memory::{Memory, RestoreError};
 use crate::messaging::endpoint::TestOutcome;
 use crate::people::{Delivered, NewUser, User};
-use crate::rate::Buckets;
+use crate::rate::{Buckets, Floods};
 use crate::reply::{self, Reply};
 use crate::request::{BODY_LIMIT, Request};
 use crate::webhook::{WebhookBehaviour, WebhookDelivery, WebhookResult, Webhooks};
@@ -42,6 +42,7 @@ pub struct Simulator {
     pub(crate) memory: Memory,
     pub(crate) now: i64,
     pub(crate) buckets: Buckets,
+    pub(crate) floods: Floods,
     pub(crate) webhooks: Webhooks,
     pub(crate) faults: Faults,
     pub(crate) record: Record,
@@ -66,6 +67,7 @@ impl Simulator {
             memory,
             now: 0,
             buckets: Buckets::default(),
+            floods: Floods::default(),
             webhooks: Webhooks::default(),
             faults: Faults::default(),
             record: Record::default(),
@@ -192,6 +194,28 @@ impl Simulator {
         &self.record.violations
     }
 
+    /// The most calls of a channel to an endpoint (`push`, `multicast`, …) that came within any second, or whatever span its
+    /// limit speaks of; refused calls count.
+    #[must_use]
+    pub fn busiest(&self, channel: &str, endpoint: &str) -> usize {
+        let all = self.buckets.busiest();
+        all.filter(|(id, name, _)| id.as_str() == channel && *name == endpoint)
+            .map(|(_, _, calls)| calls)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Sets a channel's monthly quota, and what is used of it this month: the Official Account Manager draws on it too.
+    pub fn set_quota(&mut self, now: i64, channel: &str, quota: Option<u64>, used: Option<u64>) {
+        self.revision += 1;
+        if let Some(channel) = self.memory.config.messaging_mut(channel) {
+            channel.quota = quota;
+        }
+        if let Some(used) = used {
+            self.memory.bots.usage(&channel.into(), now).messages = used;
+        }
+    }
+
     /// Lets the next calls to a path meet a fault.
     pub fn add_fault(&mut self, fault: Fault) {
         self.faults.add(fault);
@@ -220,6 +244,7 @@ impl Simulator {
         self.revision += 1;
         self.memory.reset();
         self.buckets.clear();
+        self.floods.clear();
         self.webhooks.clear();
         self.faults.clear();
         self.record = Record::default();

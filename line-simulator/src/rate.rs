@@ -4,9 +4,9 @@
 //! endpoint has which limit (`messaging/route.rs`). LINE documents the bucket but not its size: a second's, a
 //! minute's or an hour's worth is inferred.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use crate::id::ChannelId;
+use crate::id::{ChannelId, UserId};
 
 /// So many calls in so many milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ struct Bucket {
     filled_at: i64,
     window_began: i64,
     calls_in_window: u32,
+    /// When the calls of the last window came.
+    lately: VecDeque<i64>,
+    busiest: usize,
 }
 
 /// The buckets of all channels.
@@ -56,6 +59,11 @@ impl Buckets {
         self.0.clear();
     }
 
+    /// The most calls that came in any window of each endpoint's limit, refused ones too.
+    pub(crate) fn busiest(&self) -> impl Iterator<Item = (&ChannelId, &'static str, usize)> {
+        self.0.iter().map(|((channel, endpoint), bucket)| (channel, *endpoint, bucket.busiest))
+    }
+
     /// Counts a call to `endpoint`.
     pub(crate) fn take(
         &mut self,
@@ -64,9 +72,14 @@ impl Buckets {
         limit: Limit,
         now: i64,
     ) -> Verdict {
-        let full =
-            Bucket { tokens: f64::from(limit.calls), filled_at: now, window_began: now, calls_in_window: 0 };
-        let bucket = self.0.entry((channel.clone(), endpoint)).or_insert(full);
+        let bucket = self.0.entry((channel.clone(), endpoint)).or_insert_with(|| Bucket {
+            tokens: f64::from(limit.calls),
+            filled_at: now,
+            window_began: now,
+            calls_in_window: 0,
+            lately: VecDeque::new(),
+            busiest: 0,
+        });
         bucket.refill(limit, now);
         bucket.count(limit, now);
         if bucket.tokens >= 1.0 {
@@ -95,6 +108,42 @@ impl Bucket {
             self.calls_in_window = 0;
         }
         self.calls_in_window += 1;
+        self.lately.push_back(now);
+        while self.lately.front().is_some_and(|came| now - came >= i64::from(limit.window)) {
+            self.lately.pop_front();
+        }
+        self.busiest = self.busiest.max(self.lately.len());
+    }
+}
+
+/// Pushes to one user within [`FLOOD_MS`]; the next is refused. LINE's figure is not documented.
+const FLOOD_CALLS: usize = 100;
+const FLOOD_MS: i64 = 60_000;
+/// From so many users on, those who got nothing lately are forgotten.
+const FLOODS_SWEPT_AT: usize = 100_000;
+
+/// Pushes that one user got lately.
+#[derive(Debug, Default)]
+pub(crate) struct Floods(HashMap<(ChannelId, UserId), VecDeque<i64>>);
+
+impl Floods {
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Counts a push, unless it is one too many.
+    pub(crate) fn floods(&mut self, channel: &ChannelId, user: Option<&UserId>, now: i64) -> bool {
+        let Some(user) = user else { return false };
+        if self.0.len() >= FLOODS_SWEPT_AT {
+            self.0.retain(|_, pushes| pushes.back().is_some_and(|last| now - last < FLOOD_MS));
+        }
+        let pushes = self.0.entry((channel.clone(), user.clone())).or_default();
+        pushes.retain(|push| now - push < FLOOD_MS);
+        let floods = pushes.len() >= FLOOD_CALLS;
+        if !floods {
+            pushes.push_back(now);
+        }
+        floods
     }
 }
 
@@ -122,6 +171,16 @@ mod tests {
         let verdicts = spend(&mut buckets, 301, 0);
         assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Refused).count(), 100);
         assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Hammering).count(), 1);
+    }
+
+    #[test]
+    fn the_busiest_second_slides() {
+        let mut buckets = Buckets::default();
+        spend(&mut buckets, 100, 0);
+        spend(&mut buckets, 150, 900);
+        spend(&mut buckets, 60, 1_000);
+        let busiest: Vec<_> = buckets.busiest().map(|(_, endpoint, calls)| (endpoint, calls)).collect();
+        assert_eq!(busiest, [("multicast", 250)]);
     }
 
     #[test]

@@ -37,6 +37,23 @@ pub(crate) fn japanese_month(now: i64) -> i64 {
     year * 12 + month - 1
 }
 
+/// The day in Japan, as days since 1970-01-01.
+pub(crate) fn japanese_day(now: i64) -> i64 {
+    (now + JAPAN_MS).div_euclid(DAY_MS)
+}
+
+/// The day of `yyyyMMdd`; none if the calendar has no such day.
+pub(crate) fn parse_date(text: &str) -> Option<i64> {
+    if text.len() != 8 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (year, month, day): (i64, i64, i64) =
+        (text.get(..4)?.parse().ok()?, text.get(4..6)?.parse().ok()?, text.get(6..)?.parse().ok()?);
+    // The first of January, give or take a few days, and then the day itself.
+    let near = (year - 1970) * 365 + (year - 1969) / 4 - (year - 1901) / 100 + (year - 1601) / 400;
+    (near - 3..near + 370).find(|one| civil(*one) == (year, month, day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +62,19 @@ mod tests {
     fn timestamps_are_iso_in_utc() {
         assert_eq!(iso(1_767_225_600_000), "2026-01-01T00:00:00.000Z");
         assert_eq!(iso(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_date_is_a_day_of_the_calendar() {
+        assert_eq!(parse_date("19700101"), Some(0));
+        assert_eq!(parse_date("20260101"), Some(1_767_225_600_000 / DAY_MS));
+        assert_eq!(parse_date("20240229"), Some(1_709_164_800_000 / DAY_MS));
+        for none in ["20230229", "20261301", "20260100", "2026-1-1", "2026010", "2026０１01", ""] {
+            assert_eq!(parse_date(none), None, "{none}");
+        }
+        let midnight_in_japan = 1_767_225_600_000 - JAPAN_MS;
+        assert_eq!(Some(japanese_day(midnight_in_japan)), parse_date("20260101"));
+        assert_eq!(Some(japanese_day(midnight_in_japan - 1)), parse_date("20251231"));
     }
 
     #[test]

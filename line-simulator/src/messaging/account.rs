@@ -44,11 +44,6 @@ impl Simulator {
         reply::ok(&json!({ "totalUsage": used }))
     }
 
-    pub(super) fn unit_info(&mut self, channel: &ChannelId) -> Reply {
-        let units = self.memory.bots.usage(channel, self.now).units.len();
-        reply::ok(&json!({ "numOfCustomAggregationUnits": units }))
-    }
-
     /// 200 for friends, and for others who wrote within seven days; 404 for everybody else.
     pub(super) fn bot_profile(&self, channel: &ChannelId, id: &str) -> Answered {
         if !is_user_id(id) {

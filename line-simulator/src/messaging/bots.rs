@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ChannelId, UserId};
 use crate::messaging::retry::RetryKeys;
+use crate::messaging::statistics::Statistics;
 use crate::time::japanese_month;
 
 /// The kinds of channel access token that are issued here.
@@ -86,6 +87,7 @@ pub(crate) struct Bots {
     pub(crate) link_tokens: HashMap<String, LinkToken>,
     pub(crate) retry_keys: RetryKeys,
     usage: HashMap<ChannelId, Usage>,
+    pub(crate) statistics: Statistics,
     pub(crate) rich_menus: BTreeMap<ChannelId, Vec<Area>>,
 }
 
@@ -96,6 +98,7 @@ impl Bots {
         self.link_tokens.clear();
         self.retry_keys.clear();
         self.usage.clear();
+        self.statistics.clear();
     }
 
     pub(crate) fn issue_channel_token(

@@ -2,16 +2,18 @@
 //!
 //! In: requests below `/v2/bot/`. Out: their answers. Steps, in this order: (1) the path; (2) the channel access
 //! token; (3) the rate limit; (4) the retry key, where one may stand; (5) the room. Not here: rich menus,
-//! narrowcast, audiences, insight, coupons, memberships, groups.
+//! narrowcast, audiences, coupons, memberships, groups.
 
 mod account;
 mod bots;
 pub(crate) mod endpoint;
+mod insight;
 mod message;
 mod refusal;
 mod retry;
 mod route;
 mod send;
+mod statistics;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -26,6 +28,7 @@ use crate::request::Request;
 pub(crate) use bots::{Area, Bots, TokenKind};
 use refusal::Refusal;
 use route::{Endpoint, Found};
+pub(crate) use statistics::Interest;
 
 /// The message of a 429 by rate.
 pub(crate) const RATE_LIMITED: &str = "The API rate limit has been exceeded. Try again later.";
@@ -121,6 +124,9 @@ impl Simulator {
             Endpoint::Followers => self.followers(request, channel),
             Endpoint::LinkToken => self.link_token(channel, parameter),
             Endpoint::UnitInfo => Ok(self.unit_info(channel)),
+            Endpoint::UnitList => self.unit_list(request, channel),
+            Endpoint::UnitInsight => self.unit_insight(request, channel),
+            Endpoint::Delivery => self.delivery_count(request, channel, parameter),
             Endpoint::WebhookGet => self.webhook_endpoint(channel),
             Endpoint::WebhookPut => self.set_webhook_endpoint(request, channel),
             Endpoint::WebhookTest => self.test_webhook_endpoint(request, channel),

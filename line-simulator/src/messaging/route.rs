@@ -17,6 +17,10 @@ pub(crate) enum Endpoint {
     Quota,
     Consumption,
     UnitInfo,
+    UnitList,
+    UnitInsight,
+    /// Counts of one method's messages; the method is in the path.
+    Delivery,
     Info,
     Profile,
     Followers,
@@ -50,6 +54,11 @@ pub(crate) fn find<'a>(method: &Method, segments: &[&'a str]) -> Found<'a> {
         ["message", "quota"] => get(E::Quota),
         ["message", "quota", "consumption"] => get(E::Consumption),
         ["message", "aggregation", "info"] => get(E::UnitInfo),
+        ["message", "aggregation", "list"] => get(E::UnitList),
+        ["message", "delivery", method @ ("reply" | "push" | "multicast" | "broadcast")] => {
+            (Method::GET, E::Delivery, Some(*method))
+        }
+        ["insight", "message", "event", "aggregation"] => get(E::UnitInsight),
         ["info"] => get(E::Info),
         ["profile", user] => (Method::GET, E::Profile, Some(*user)),
         ["followers", "ids"] => get(E::Followers),
@@ -74,6 +83,9 @@ impl Endpoint {
             Self::Quota => "quota",
             Self::Consumption => "consumption",
             Self::UnitInfo => "aggregation/info",
+            Self::UnitList => "aggregation/list",
+            Self::UnitInsight => "insight/message/event/aggregation",
+            Self::Delivery => "message/delivery",
             Self::Info => "info",
             Self::Profile => "profile",
             Self::Followers => "followers/ids",
@@ -88,7 +100,7 @@ impl Endpoint {
     pub(crate) fn limit(self) -> Limit {
         match self {
             Self::Multicast => Limit::per_second(200),
-            Self::Broadcast | Self::WebhookTest => Limit::per_hour(60),
+            Self::Broadcast | Self::WebhookTest | Self::UnitInsight => Limit::per_hour(60),
             Self::WebhookGet | Self::WebhookPut => Limit::per_minute(1_000),
             _ => Limit::per_second(2_000),
         }

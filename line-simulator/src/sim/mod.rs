@@ -78,6 +78,9 @@ impl Simulator {
             ("POST", ["channels"]) => self.set_channels(request),
             ("GET", ["webhooks"]) => Ok(self.list_webhooks()),
             ("POST", ["webhooks"]) => self.set_webhooks(request),
+            ("POST", ["quota"]) => self.script_quota(request),
+            ("POST", ["insight"]) => self.set_interest(request),
+            ("GET", ["rates"]) => Ok(self.list_rates()),
             ("POST", ["richmenu"]) => self.set_rich_menu(request),
             _ => Err(Wrong(StatusCode::NOT_FOUND, format!("no {method} {}", request.path))),
         }

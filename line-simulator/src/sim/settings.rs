@@ -9,7 +9,7 @@ use super::{Scripted, Wrong};
 use crate::Simulator;
 use crate::config::Config;
 use crate::fault::Fault;
-use crate::messaging::Area;
+use crate::messaging::{Area, Interest};
 use crate::request::Request;
 
 #[derive(Deserialize)]
@@ -19,7 +19,40 @@ struct RichMenu {
     areas: Vec<Area>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quota {
+    channel_id: Option<String>,
+    quota: Option<u64>,
+    used: Option<u64>,
+}
+
 impl Simulator {
+    /// `quota` null or absent is no limit; `used` counts what else was sent this month.
+    pub(super) fn script_quota(&mut self, request: &Request) -> Scripted {
+        let Quota { channel_id, quota, used } = serde_json::from_value(request.json()?)?;
+        let channel = self.account(channel_id.as_deref())?;
+        self.set_quota(self.now, &channel, quota, used);
+        Ok(json!({}))
+    }
+
+    /// How many of a hundred open what they get, and tap something in it.
+    pub(super) fn set_interest(&mut self, request: &Request) -> Scripted {
+        let interest: Interest = serde_json::from_value(request.json()?)?;
+        if interest.opens > 100 || interest.clicks > interest.opens {
+            return Err(Wrong::bad("opens is at most 100, and clicks at most opens"));
+        }
+        self.memory.bots.statistics.interest = interest;
+        Ok(json!({}))
+    }
+
+    /// The most calls that came within any span of an endpoint's limit.
+    pub(super) fn list_rates(&self) -> Value {
+        let rates = self.buckets.busiest();
+        let rates = rates.map(|(channel, endpoint, calls)| json!({ "channelId": channel, "endpoint": endpoint, "calls": calls }));
+        json!({ "busiest": rates.collect::<Vec<_>>() })
+    }
+
     /// One fault, or `{"clear": true}` for none.
     pub(super) fn set_faults(&mut self, request: &Request) -> Scripted {
         let body = request.json()?;

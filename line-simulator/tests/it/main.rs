@@ -2,6 +2,7 @@
 
 mod assertion;
 mod email;
+mod insight;
 mod journey;
 mod liff;
 mod load;
@@ -52,6 +53,11 @@ impl Line {
         let mut line = Self { sim: Simulator::new(config, 1), now: NOW, cookie: None, token: String::new() };
         line.token = line.stateless_token("2000000001", "5f2d1c3b4a69788796a5b4c3d2e1f00f");
         line
+    }
+
+    /// Takes a new channel token, as the last one is over after 15 minutes.
+    pub(crate) fn renew(&mut self) {
+        self.token = self.stateless_token("2000000001", "5f2d1c3b4a69788796a5b4c3d2e1f00f");
     }
 
     pub(crate) fn friend(&mut self, name: &str) -> UserId {
