@@ -85,6 +85,8 @@ pub enum ViolationKind {
     UnknownRecipient,
     /// A message that LINE would refuse.
     InvalidMessage,
+    /// An audience that LINE would refuse.
+    InvalidAudience,
     /// Calls that went on at more than 1.5 times the rate limit.
     Hammering,
 }

@@ -91,6 +91,7 @@ impl Simulator {
     /// Answers one request at `now` (Unix milliseconds). The path decides; scheme and host are ignored.
     pub fn handle(&mut self, now: i64, request: http::Request<Vec<u8>>) -> Answer {
         self.now = now;
+        self.send_narrowcasts();
         let request = Request::new(request);
         if request.method != http::Method::GET || !request.path.starts_with("/sim/") {
             self.revision += 1;

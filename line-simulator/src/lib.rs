@@ -15,7 +15,7 @@
 //! assert!(line.chat(&user).is_empty());
 //! ```
 //!
-//! Not here: rich menus, narrowcast, audiences, groups and rooms; see the README for the whole list.
+//! Not here: rich menus, groups and rooms; see the README for the whole list.
 
 #![cfg_attr(
     not(test),

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ChannelId, UserId};
+use crate::messaging::audience::Audiences;
+use crate::messaging::narrowcast::Narrowcast;
 use crate::messaging::retry::RetryKeys;
 use crate::messaging::statistics::Statistics;
 use crate::time::japanese_month;
@@ -88,6 +90,8 @@ pub(crate) struct Bots {
     pub(crate) retry_keys: RetryKeys,
     usage: HashMap<ChannelId, Usage>,
     pub(crate) statistics: Statistics,
+    pub(crate) audiences: Audiences,
+    pub(crate) narrowcasts: Vec<Narrowcast>,
     pub(crate) rich_menus: BTreeMap<ChannelId, Vec<Area>>,
 }
 
@@ -99,6 +103,8 @@ impl Bots {
         self.retry_keys.clear();
         self.usage.clear();
         self.statistics.clear();
+        self.audiences.clear();
+        self.narrowcasts.clear();
     }
 
     pub(crate) fn issue_channel_token(

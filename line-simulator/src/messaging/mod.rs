@@ -2,13 +2,16 @@
 //!
 //! In: requests below `/v2/bot/`. Out: their answers. Steps, in this order: (1) the path; (2) the channel access
 //! token; (3) the rate limit; (4) the retry key, where one may stand; (5) the room. Not here: rich menus,
-//! narrowcast, audiences, coupons, memberships, groups.
+//! coupons, memberships, groups.
 
 mod account;
+mod audience;
 mod bots;
 pub(crate) mod endpoint;
 mod insight;
 mod message;
+mod narrowcast;
+mod recipient;
 mod refusal;
 mod retry;
 mod route;
@@ -89,7 +92,7 @@ impl Simulator {
         Some(channel)
     }
 
-    /// The retry key, which only push, multicast and broadcast take (of what is played here).
+    /// The retry key, which only push, multicast, broadcast and narrowcast take (of what is played here).
     fn retry_key(&mut self, headers: &HeaderMap, endpoint: Endpoint) -> Result<Option<String>, Refusal> {
         let Some(value) = headers.get(RETRY_KEY) else { return Ok(None) };
         let key = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
@@ -116,6 +119,9 @@ impl Simulator {
             Endpoint::Push | Endpoint::Multicast | Endpoint::Broadcast | Endpoint::Reply => {
                 self.send(request, endpoint, channel, retry_key)
             }
+            Endpoint::Narrowcast => self.narrowcast(request, channel, retry_key),
+            Endpoint::Progress => self.narrowcast_progress(request, channel),
+            endpoint if endpoint.is_audience() => self.audience(request, endpoint, parameter, channel),
             Endpoint::Validate => message::check(&json_body(request)?).map(|()| empty_object()),
             Endpoint::Quota => Ok(self.quota(channel)),
             Endpoint::Consumption => Ok(self.consumption(channel)),
@@ -129,7 +135,7 @@ impl Simulator {
             Endpoint::Delivery => self.delivery_count(request, channel, parameter),
             Endpoint::WebhookGet => self.webhook_endpoint(channel),
             Endpoint::WebhookPut => self.set_webhook_endpoint(request, channel),
-            Endpoint::WebhookTest => self.test_webhook_endpoint(request, channel),
+            _ => self.test_webhook_endpoint(request, channel),
         }
     }
 }

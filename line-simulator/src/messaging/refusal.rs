@@ -38,8 +38,12 @@ impl Refusal {
 
     /// Limits that properties exceed.
     pub(crate) fn problems(details: Vec<Problem>) -> Self {
-        let message = format!("The request body has {} error(s)", details.len());
-        Self { status: StatusCode::BAD_REQUEST, message, details }
+        Self::worded(format!("The request body has {} error(s)", details.len()), details)
+    }
+
+    /// 400 with details.
+    pub(crate) fn worded(message: impl Into<String>, details: Vec<Problem>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: message.into(), details }
     }
 
     /// Faults within the contents of one message.
@@ -53,7 +57,10 @@ impl Refusal {
         let details: Vec<Value> = self
             .details
             .into_iter()
-            .map(|problem| json!({ "message": problem.message, "property": problem.property }))
+            .map(|Problem { property, message }| match property.as_str() {
+                "" => json!({ "message": message }),
+                property => json!({ "message": message, "property": property }),
+            })
             .collect();
         if let Some(object) = body.as_object_mut().filter(|_| !details.is_empty()) {
             object.insert("details".into(), details.into());

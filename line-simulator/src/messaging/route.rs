@@ -13,6 +13,16 @@ pub(crate) enum Endpoint {
     Push,
     Multicast,
     Broadcast,
+    Narrowcast,
+    Progress,
+    AudienceUpload,
+    AudienceAdd,
+    AudienceClick,
+    AudienceImp,
+    AudienceGet,
+    AudienceDelete,
+    AudienceRename,
+    AudienceList,
     Validate,
     Quota,
     Consumption,
@@ -48,6 +58,16 @@ pub(crate) fn find<'a>(method: &Method, segments: &[&'a str]) -> Found<'a> {
         ["message", "push"] => post(E::Push),
         ["message", "multicast"] => post(E::Multicast),
         ["message", "broadcast"] => post(E::Broadcast),
+        ["message", "narrowcast"] => post(E::Narrowcast),
+        ["message", "progress", "narrowcast"] => get(E::Progress),
+        ["audienceGroup", "upload"] if method == Method::PUT => (Method::PUT, E::AudienceAdd, None),
+        ["audienceGroup", "upload"] => post(E::AudienceUpload),
+        ["audienceGroup", "click"] => post(E::AudienceClick),
+        ["audienceGroup", "imp"] => post(E::AudienceImp),
+        ["audienceGroup", "list"] => get(E::AudienceList),
+        ["audienceGroup", id, "updateDescription"] => (Method::PUT, E::AudienceRename, Some(*id)),
+        ["audienceGroup", id] if method == Method::DELETE => (Method::DELETE, E::AudienceDelete, Some(*id)),
+        ["audienceGroup", id] => (Method::GET, E::AudienceGet, Some(*id)),
         ["message", "validate", "reply" | "push" | "multicast" | "narrowcast" | "broadcast"] => {
             post(E::Validate)
         }
@@ -79,6 +99,16 @@ impl Endpoint {
             Self::Push => "push",
             Self::Multicast => "multicast",
             Self::Broadcast => "broadcast",
+            Self::Narrowcast => "narrowcast",
+            Self::Progress => "progress/narrowcast",
+            Self::AudienceUpload => "POST audienceGroup/upload",
+            Self::AudienceAdd => "PUT audienceGroup/upload",
+            Self::AudienceClick => "audienceGroup/click",
+            Self::AudienceImp => "audienceGroup/imp",
+            Self::AudienceGet => "GET audienceGroup",
+            Self::AudienceDelete => "DELETE audienceGroup",
+            Self::AudienceRename => "audienceGroup/updateDescription",
+            Self::AudienceList => "audienceGroup/list",
             Self::Validate => "validate",
             Self::Quota => "quota",
             Self::Consumption => "consumption",
@@ -100,14 +130,29 @@ impl Endpoint {
     pub(crate) fn limit(self) -> Limit {
         match self {
             Self::Multicast => Limit::per_second(200),
-            Self::Broadcast | Self::WebhookTest | Self::UnitInsight => Limit::per_hour(60),
+            Self::Broadcast | Self::Narrowcast | Self::WebhookTest | Self::UnitInsight => Limit::per_hour(60),
+            endpoint if endpoint.is_audience() => Limit::per_minute(60),
             Self::WebhookGet | Self::WebhookPut => Limit::per_minute(1_000),
             _ => Limit::per_second(2_000),
         }
     }
 
     pub(crate) fn takes_retry_key(self) -> bool {
-        matches!(self, Self::Push | Self::Multicast | Self::Broadcast)
+        matches!(self, Self::Push | Self::Multicast | Self::Broadcast | Self::Narrowcast)
+    }
+
+    pub(crate) fn is_audience(self) -> bool {
+        matches!(
+            self,
+            Self::AudienceUpload
+                | Self::AudienceAdd
+                | Self::AudienceClick
+                | Self::AudienceImp
+                | Self::AudienceGet
+                | Self::AudienceDelete
+                | Self::AudienceRename
+                | Self::AudienceList
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In: a body and perhaps a retry key. Out: 200, 409 for a key that was accepted before, or a refusal that sent
 //! nothing to anybody. Steps: (1) the retry key; (2) the messages; (3) the recipients; (4) the monthly quota;
-//! (5) delivery to those who can be reached, silently past those who cannot. Not here: narrowcast.
+//! (5) delivery to those who can be reached, silently past those who cannot. Not here: narrowcast (`narrowcast.rs`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ use crate::request::Request;
 use crate::time::japanese_day;
 
 const MAX_RECIPIENTS: usize = 500;
+/// The message of a 429 where the month's quota is used up, or reserved.
+pub(super) const MONTHLY_LIMIT: &str = "You have reached your monthly limit.";
 /// The message of a 429 for too many pushes to one user; LINE's is not documented.
 const FLOODED: &str = "Too many messages were sent to this user. Try again later.";
 /// Distinct unit names per month; further ones are dropped without a word.
@@ -54,7 +56,13 @@ impl Simulator {
     }
 
     /// 409 if a request with the key was accepted before.
-    fn conflict(&mut self, channel: &ChannelId, endpoint: Endpoint, key: &str, body: &[u8]) -> Option<Reply> {
+    pub(super) fn conflict(
+        &mut self,
+        channel: &ChannelId,
+        endpoint: Endpoint,
+        key: &str,
+        body: &[u8],
+    ) -> Option<Reply> {
         let seen = self.memory.bots.retry_keys.see(channel, endpoint.name(), key, body, self.now);
         if seen.body_changed {
             self.violate(ViolationKind::RetryKeyBodyChanged, format!("{} {key}", endpoint.name()));
@@ -69,7 +77,7 @@ impl Simulator {
         Some(reply)
     }
 
-    fn check_messages(&mut self, body: &Value) -> Result<(), Refusal> {
+    pub(super) fn check_messages(&mut self, body: &Value) -> Result<(), Refusal> {
         message::check(body).inspect_err(|refusal| {
             self.violate(ViolationKind::InvalidMessage, format!("{refusal:?}"));
         })
@@ -155,15 +163,14 @@ impl Simulator {
         reached: usize,
         unit: Option<String>,
     ) -> Result<Option<String>, Refusal> {
-        let quota = self.memory.config.messaging(channel).and_then(|channel| channel.quota);
+        let left = self.quota_left(channel);
         let usage = self.memory.bots.usage(channel, self.now);
         if endpoint != Endpoint::Reply {
-            let total = usage.messages + reached as u64;
-            if quota.is_some_and(|quota| total > quota) {
-                let text = "You have reached your monthly limit.";
-                return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, text));
+            let reached = reached as u64;
+            if left.is_some_and(|left| reached > left) {
+                return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, MONTHLY_LIMIT));
             }
-            usage.messages = total;
+            usage.messages += reached;
         }
         let fits = usage.units.len() < MAX_UNITS;
         let unit = unit.filter(|unit| fits || usage.units.contains(unit));
@@ -191,17 +198,29 @@ impl Simulator {
         if let Some(token) = body.get("replyToken").and_then(Value::as_str) {
             self.memory.bots.spend_reply_token(token);
         }
-        if let Some(key) = key {
-            let accepted = Accepted { request_id: request_id.clone(), sent_messages: sent.clone() };
-            self.memory.bots.retry_keys.accept(channel, endpoint.name(), key, accepted);
-        }
+        self.accepted(channel, endpoint, key, &request_id, sent.clone());
         let mut reply = sent.map_or_else(empty_object, |sent| reply::ok(&json!({ "sentMessages": sent })));
         reply::set(&mut reply, HeaderName::from_static("x-line-request-id"), &request_id);
         reply
     }
 
+    /// Remembers what was accepted under a key.
+    pub(super) fn accepted(
+        &mut self,
+        channel: &ChannelId,
+        endpoint: Endpoint,
+        key: Option<&str>,
+        request_id: &str,
+        sent_messages: Option<Value>,
+    ) {
+        if let Some(key) = key {
+            let accepted = Accepted { request_id: request_id.to_owned(), sent_messages };
+            self.memory.bots.retry_keys.accept(channel, endpoint.name(), key, accepted);
+        }
+    }
+
     /// Puts the messages into the chats; says what a recipient got.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         messages: Vec<Value>,
         endpoint: Endpoint,

@@ -39,15 +39,15 @@ fn figures(unit: &str, from: &str, to: &str) -> String {
 fn a_unit_has_figures_that_grow_for_a_fortnight_and_small_ones_are_kept_back() {
     let mut line = Line::new();
     let users = line.friends(100);
-    let link = json!({ "type": "uri", "label": "見る", "uri": "https://shop.example/" });
-    let buttons = json!({ "type": "template", "altText": "a", "template": { "type": "buttons", "text": "a", "actions": [link] } });
+    let shop = json!({ "type": "uri", "label": "見る", "uri": "https://shop.example/" });
+    let buttons = json!({ "type": "template", "altText": "a", "template": { "type": "buttons", "text": "a", "actions": [shop] } });
     let body =
         json!({ "to": users, "messages": [text("a")[0], buttons], "customAggregationUnits": ["autumn"] });
     assert_eq!(line.call(MULTICAST, &body).status(), 200);
     let path = figures("autumn", "20260101", "20260131");
-    let today = line.value(&path);
-    assert_eq!(today["overview"]["uniqueImpression"], 30);
-    assert_eq!(today["overview"]["uniqueClick"], Value::Null, "5 people are kept back");
+    let first = line.value(&path);
+    assert_eq!(first["overview"]["uniqueImpression"], 30);
+    assert_eq!(first["overview"]["uniqueClick"], Value::Null, "5 people are kept back");
     line.later(14);
     assert_eq!(line.script("/sim/insight", &json!({ "opens": 80, "clicks": 40 })), 200);
     let later = line.value(&path);

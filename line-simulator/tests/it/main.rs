@@ -8,6 +8,7 @@ mod liff;
 mod load;
 mod login;
 mod messaging;
+mod narrowcast;
 mod script;
 mod webhooks;
 
@@ -107,6 +108,13 @@ impl Line {
     pub(crate) fn call_with_key(&mut self, path: &str, body: &Value, key: &str) -> Response<Vec<u8>> {
         let mut request = self.api(path, body);
         request.headers_mut().insert("x-line-retry-key", key.parse().unwrap());
+        self.send(request)
+    }
+
+    /// The same by another method.
+    pub(crate) fn call_by(&mut self, method: &str, path: &str, body: &Value) -> Response<Vec<u8>> {
+        let mut request = self.api(path, body);
+        *request.method_mut() = method.parse().unwrap();
         self.send(request)
     }
 
