@@ -3,21 +3,21 @@
 
 use serde::Serialize;
 
-use super::csv::{Content, CsvError, records};
+use super::csv::{Content, CsvError, Record, records};
 use crate::{
     id::{LineUserId, MemberId},
     web::ApiError,
 };
 
 /// Lines of one part, a header counted and blank ones not. More than 27,778 that are well formed do not fit into [`super::MAX_BYTES`].
-const MAX_LINES: u32 = 30_000;
+pub(super) const MAX_LINES: u32 = 30_000;
 
 /// The names of the columns, for a header.
 const COLUMNS: [&str; 2] = ["member_id", "line_user_id"];
 
 /// Why a line is refused before anything stored is looked at. `repeated`, `subject_is_linked` and `member_is_linked` are
 /// said by the statement that looks (`statements::settle`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reason {
     /// Not two columns, or quotes where none may be.
@@ -28,6 +28,11 @@ pub(super) enum Reason {
     LineUserId,
     /// The person was erased.
     Erased,
+    /// A line before it in this part names the same.
+    Repeated,
+    /// A field of a member or an event.
+    #[serde(untagged)]
+    Field(String),
 }
 
 /// A line that is well formed.
@@ -52,9 +57,9 @@ pub(super) struct Lines {
 
 /// Reads a part.
 pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
-    let mut records = records(body, MAX_LINES)?.into_iter().peekable();
-    if let Some(Content::Two(first, second)) = records.peek().map(|record| &record.content) {
-        let named = [first, second].map(|name| name.trim().to_ascii_lowercase());
+    let mut records = records(body, MAX_LINES, COLUMNS.len())?.into_iter().peekable();
+    if let Some(Content::Columns(names)) = records.peek().map(|record| &record.content) {
+        let named: Vec<String> = names.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
         if named == COLUMNS {
             records.next();
         } else if named.iter().any(|name| name == COLUMNS[1]) {
@@ -66,9 +71,7 @@ pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
         match judged(&record.content) {
             Ok((member, user)) => lines.asked.push(Line { number: record.line, member, user }),
             // Of a record of several lines each counts, so that every line of the file is accounted for.
-            Err(reason) => {
-                lines.refused.extend((record.line..).take(record.lines as usize).map(|n| (n, reason)));
-            }
+            Err(reason) => lines.refused.extend(each(&record, &reason)),
         }
     }
     if lines.asked.is_empty() && lines.refused.is_empty() {
@@ -77,6 +80,12 @@ pub(super) fn read(body: &[u8]) -> Result<Lines, ApiError> {
         ));
     }
     Ok(lines)
+}
+
+/// Every line of a record that is refused.
+pub(super) fn each(record: &Record<'_>, reason: &Reason) -> impl Iterator<Item = (u32, Reason)> {
+    let reason = reason.clone();
+    (record.line..).take(record.lines as usize).map(move |number| (number, reason.clone()))
 }
 
 /// A line that is well formed, as the fuzzers read it: its number, member and LINE user.
@@ -92,13 +101,14 @@ pub fn import_lines(body: &[u8]) -> Result<(Vec<Plain>, Vec<u32>), ApiError> {
 }
 
 fn judged(content: &Content<'_>) -> Result<(MemberId, LineUserId), Reason> {
-    let Content::Two(member, user) = content else { return Err(Reason::Malformed) };
+    let Content::Columns(columns) = content else { return Err(Reason::Malformed) };
+    let [member, user] = columns.as_slice() else { return Err(Reason::Malformed) };
     let member = MemberId::parse(member).map_err(|_| Reason::MemberId)?;
     let user = LineUserId::parse(user).map_err(|_| Reason::LineUserId)?;
     Ok((member, user))
 }
 
-fn invalid(description: impl Into<String>) -> ApiError {
+pub(super) fn invalid(description: impl Into<String>) -> ApiError {
     ApiError::new(http::StatusCode::BAD_REQUEST, "invalid_csv", description)
 }
 

@@ -1,4 +1,4 @@
-//! `/v1/imports`: links brought over from another system, as CSV in parts.
+//! `/v1/imports`: links, members and events brought over from another system, as CSV in parts.
 //!
 //! A part is one batch: it is applied as a whole, once, or not at all, whoever repeats it and whenever. A refused line
 //! stops no other and is kept by its number and reason alone. An import displaces no link. It is `open` until whoever
@@ -8,19 +8,21 @@ mod csv;
 mod erased;
 mod line;
 mod part;
+mod rows;
 mod show;
 mod statements;
+mod table;
 
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::show::IMPORT;
 pub use self::{line::import_lines, part::put_part, show::show};
+use self::{show::IMPORT, table::Table};
 use crate::{
     config::Account,
     id::ImportId,
-    platform::{Context, Platform},
+    platform::{Context, Platform, PlatformError},
     store::Statement,
     web::{ApiError, Reply, Request, form::Form},
 };
@@ -37,11 +39,52 @@ const MAX_CONSENT: usize = 500;
 /// Imports of a page, unless the caller says otherwise, and at most.
 const LIMIT: (i64, i64) = (100, 1_000);
 
+/// What an import brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// Lines of `member_id,line_user_id`.
+    #[default]
+    Links,
+    /// Lines of a member and attributes.
+    Members,
+    /// Lines of an event each.
+    Events,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Links => "links",
+            Self::Members => "members",
+            Self::Events => "events",
+        }
+    }
+
+    /// What may become of a line that is not refused.
+    fn good(self) -> &'static [&'static str] {
+        match self {
+            Self::Links => &["linked", "already_linked"],
+            Self::Members => &["accepted"],
+            Self::Events => &["accepted", "repeated"],
+        }
+    }
+
+    /// That of a stored import.
+    fn of(import: &Map<String, Value>) -> Result<Self, PlatformError> {
+        let word = import.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let all = [Self::Links, Self::Members, Self::Events].into_iter();
+        let unknown = || PlatformError::Stored(format!("an import of the kind {word}"));
+        all.clone().find(|kind| kind.word() == word).ok_or_else(unknown)
+    }
+}
+
 /// The body of `POST /v1/imports`.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Create {
     kind: Option<String>,
+    columns: Option<Vec<String>>,
     consent: Option<Map<String, Value>>,
     replace: bool,
 }
@@ -52,10 +95,29 @@ pub async fn create<P: Platform>(
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
-    let Create { kind, consent, replace } =
+    let Create { kind, columns, consent, replace } =
         if request.bytes().is_empty() { Create::default() } else { request.json()? };
-    if kind.is_some_and(|kind| kind != "links") {
-        return Err(ApiError::invalid_request("kind is links: lines of member_id,line_user_id"));
+    let kind = match kind.as_deref() {
+        None | Some("links") => Kind::Links,
+        Some("members") => Kind::Members,
+        Some("events") => Kind::Events,
+        Some(_) => {
+            let says = "kind: is links (lines of member_id,line_user_id), members or events";
+            return Err(ApiError::invalid_request(says));
+        }
+    };
+    let columns = match columns {
+        Some(_) if kind == Kind::Links => {
+            return Err(ApiError::invalid_request("columns: those of links are member_id,line_user_id"));
+        }
+        Some(columns) => {
+            Table::of(kind, &columns).map_err(|why| ApiError::invalid_request(format!("columns: {why}")))?;
+            Some(Value::from(columns).to_string())
+        }
+        None => None,
+    };
+    if consent.is_some() && kind != Kind::Links {
+        return Err(ApiError::invalid_request("consent: is of links only"));
     }
     if replace {
         return Err(ApiError::invalid_request(
@@ -74,13 +136,15 @@ pub async fn create<P: Platform>(
     let id = ImportId::from_random(cx.platform.random());
     let now = cx.platform.now();
     let insert = Statement::new(
-        "INSERT INTO imports (account, id, kind, state, consent, created_at) \
-         VALUES (?1, ?2, 'links', 'open', ?3, ?4)",
+        "INSERT INTO imports (account, id, kind, state, consent, created_at, columns) \
+         VALUES (?1, ?2, ?5, 'open', ?3, ?4, ?6)",
     )
     .bind(&account.id)
     .bind(&id)
     .bind(consent)
-    .bind(now);
+    .bind(now)
+    .bind(kind.word())
+    .bind(columns);
     let [import, parts] = show::select(&account.id, &id);
     let outcomes = cx.platform.batch(&account.database, vec![insert, import, parts]).await?;
     let (import, parts) = show::selected(outcomes.get(1..).unwrap_or_default())?;
@@ -115,6 +179,7 @@ pub async fn list<P: Platform>(
     let next = imports.last().filter(|_| is_full).and_then(|import| import.get("id").cloned());
     for import in imports.iter_mut().filter_map(Value::as_object_mut) {
         import.remove("consent");
+        import.remove("columns");
     }
     Ok(Reply::json(StatusCode::OK, &json!({ "imports": imports, "next": next })))
 }

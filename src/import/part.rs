@@ -1,26 +1,42 @@
 //! `PUT /v1/imports/{id}/parts/{n}`: one part of the file, applied once and as a whole.
 
 use http::{StatusCode, header};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    MAX_BYTES, MAX_PARTS,
-    erased::{Erased, erased},
-    line::{self, Reason},
+    Kind, MAX_BYTES, MAX_PARTS,
+    erased::erased,
+    line::{self, Line, Reason},
+    rows,
     show::{objects, shown_part},
     statements::Attempt,
+    table::{self, Table},
 };
 use crate::{
     config::Account,
     id::ImportId,
     platform::{Context, Platform, PlatformError},
     secret::Digest,
+    store::{
+        Statement,
+        tombstone::{NEWEST, Tombs},
+    },
+    time::UnixMillis,
     web::{ApiError, Reply, Request},
 };
 
-/// (1) The body is CSV and within its limits; (2) it is read, and lines of the erased are refused; (3) one batch claims the
-/// number, makes the links and says what became of each line, or does nothing because the number is taken; (4) the
-/// answer is what stands there now, the same for whoever sends the same again.
+/// What is known of the import before its part is read.
+#[derive(Deserialize)]
+struct Look {
+    kind: Kind,
+    columns: Option<String>,
+    newest: Option<UnixMillis>,
+}
+
+/// (1) The body is CSV and within its limits; (2) it is read as the import's kind wants it, and looked through for the erased;
+/// (3) one batch claims the number, applies the lines and says what became of each, or does nothing because the number is taken;
+/// (4) the answer is what stands there now, the same for whoever sends the same again.
 pub async fn put_part<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -33,15 +49,30 @@ pub async fn put_part<P: Platform>(
     let part = part_number(number)?;
     check_body(request)?;
     // (2)
-    let mut lines = line::read(request.bytes())?;
-    let Erased { lines: gone, newest } = erased(cx, account, &lines.asked).await?;
-    lines.asked.retain(|line| gone.binary_search(&line.number).is_err());
-    lines.refused.extend(gone.into_iter().map(|number| (number, Reason::Erased)));
-    // (3)
+    let look = cx.platform.one(&account.database, look(account, &import)).await?;
+    let look: Look = look.first()?.ok_or_else(|| ApiError::not_found("the import"))?;
     let digest = Digest::of(request.bytes());
     let claim = crate::id::short(cx.platform.random());
-    let attempt = Attempt { account, import: &import, part, claim, newest, now: cx.platform.now() };
-    let statements = attempt.statements(&digest, &lines.asked, &lines.refused, cx.platform.random());
+    let (now, newest) = (cx.platform.now(), look.newest);
+    let attempt = Attempt { account, import: &import, part, claim, newest: newest.unwrap_or_default(), now };
+    let statements = match look.kind {
+        Kind::Links => {
+            let mut lines = line::read(request.bytes())?;
+            let named = |tombs: &Tombs<'_>| digests(tombs, &lines.asked);
+            let gone = erased(cx, account, newest, named).await?;
+            lines.asked.retain(|line| gone.binary_search(&line.number).is_err());
+            lines.refused.extend(gone.into_iter().map(|number| (number, Reason::Erased)));
+            attempt.statements(&digest, &lines.asked, &lines.refused, cx.platform.random())
+        }
+        kind => {
+            let table = look.columns.map(|columns| Table::stored(kind, &columns)).transpose()?;
+            let rows = table::read(kind, table, request.bytes(), now)?;
+            let gone = erased(cx, account, newest, |tombs| rows.digests(tombs)).await?;
+            let tombs = Tombs::new(&cx.settings.keys, &account.id);
+            rows::statements(&attempt, &digest, &rows, &gone, &tombs, cx.platform.random())?
+        }
+    };
+    // (3)
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     // (4)
     let [.., known, stored] = outcomes.as_slice() else {
@@ -51,7 +82,7 @@ pub async fn put_part<P: Platform>(
     let stored = objects(stored)?.into_iter().next().map(|mut row| (row.remove("digest"), row));
     match stored {
         Some((Some(Value::String(of)), row)) if of == digest.as_str() => {
-            Ok(Reply::json(StatusCode::OK, &shown_part(row)?))
+            Ok(Reply::json(StatusCode::OK, &shown_part(row, look.kind)?))
         }
         Some(_) => Err(ApiError::conflict(
             "part_differs",
@@ -69,6 +100,24 @@ pub async fn put_part<P: Platform>(
             ),
         }),
     }
+}
+
+/// Reads what an import is, and the time of the account's newest tombstone.
+fn look(account: &Account, import: &ImportId) -> Statement {
+    Statement::compiled(format!(
+        "SELECT kind, columns, ({NEWEST}) AS newest FROM imports WHERE account = ?1 AND id = ?2"
+    ))
+    .bind(&account.id)
+    .bind(import)
+}
+
+fn digests(tombs: &Tombs<'_>, lines: &[Line]) -> Vec<(u32, Digest)> {
+    let of = |line: &Line| {
+        let digests = tombs.of_member(&line.member).into_iter().chain(tombs.of_line_user(&line.user));
+        let number = line.number;
+        digests.map(move |digest| (number, digest)).collect::<Vec<_>>()
+    };
+    lines.iter().flat_map(of).collect()
 }
 
 fn part_number(text: &str) -> Result<i64, ApiError> {

@@ -7,6 +7,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::Kind;
 use crate::{
     config::Account,
     id::{AccountId, ImportId},
@@ -22,7 +23,7 @@ pub(super) type Row = Map<String, Value>;
 const LIMIT: (i64, i64) = (100, 1_000);
 
 /// The columns of an import; `consent` is JSON as text.
-pub(super) const IMPORT: &str = "id, kind, state, consent, \
+pub(super) const IMPORT: &str = "id, kind, state, consent, columns, \
     strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch') AS created_at, \
     strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') AS finished_at";
 
@@ -41,17 +42,13 @@ impl Counts {
     }
 
     /// Those that are no reason for a refusal stand beside the others.
-    fn shown_in(mut self, shown: &mut Row) {
+    fn shown_in(mut self, kind: Kind, shown: &mut Row) {
         let mut taken =
-            |verdict| self.0.remove(verdict).and_then(|number| number.as_u64()).unwrap_or_default();
-        let (linked, already_linked) = (taken("linked"), taken("already_linked"));
+            |verdict: &str| self.0.remove(verdict).and_then(|number| number.as_u64()).unwrap_or_default();
+        let good: Vec<(&str, u64)> = kind.good().iter().map(|verdict| (*verdict, taken(verdict))).collect();
         let refused: u64 = self.0.values().filter_map(Value::as_u64).sum();
-        let numbers = [
-            ("lines", linked + already_linked + refused),
-            ("linked", linked),
-            ("already_linked", already_linked),
-            ("refused", refused),
-        ];
+        let lines = good.iter().map(|(_, number)| number).sum::<u64>() + refused;
+        let numbers = std::iter::once(("lines", lines)).chain(good).chain([("refused", refused)]);
         shown.extend(numbers.map(|(name, number)| (name.to_owned(), number.into())));
         shown.insert("reasons".to_owned(), self.0.into());
     }
@@ -65,30 +62,37 @@ fn taken(row: &mut Row, column: &str) -> Result<Value, PlatformError> {
 }
 
 /// A part as the API shows it; its lines are added to the totals.
-fn counted(mut row: Row, totals: &mut Counts) -> Result<Value, PlatformError> {
+fn counted(mut row: Row, kind: Kind, totals: &mut Counts) -> Result<Value, PlatformError> {
     let mut counts = Counts::default();
     for (verdict, number) in taken(&mut row, "counts")?.as_object().into_iter().flatten() {
         let number = number.as_u64().unwrap_or_default();
         counts.add(verdict, number);
         totals.add(verdict, number);
     }
-    counts.shown_in(&mut row);
+    counts.shown_in(kind, &mut row);
     Ok(row.into())
 }
 
 /// A part as the API shows it.
-pub(super) fn shown_part(row: Row) -> Result<Value, PlatformError> {
-    counted(row, &mut Counts::default())
+pub(super) fn shown_part(row: Row, kind: Kind) -> Result<Value, PlatformError> {
+    counted(row, kind, &mut Counts::default())
 }
 
 /// An import with its parts as the API shows it, without the lines that it refused.
 pub(super) fn shown(mut import: Row, parts: Vec<Row>) -> Result<Row, PlatformError> {
+    let kind = Kind::of(&import)?;
     let consent = taken(&mut import, "consent")?;
     let (mut totals, mut shown_totals) = (Counts::default(), Map::new());
-    let parts = parts.into_iter().map(|row| counted(row, &mut totals)).collect::<Result<Vec<_>, _>>()?;
-    totals.shown_in(&mut shown_totals);
-    let more = [("consent", consent), ("totals", shown_totals.into()), ("parts", parts.into())];
-    import.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    let parts =
+        parts.into_iter().map(|row| counted(row, kind, &mut totals)).collect::<Result<Vec<_>, _>>()?;
+    totals.shown_in(kind, &mut shown_totals);
+    let columns = import.remove("columns").filter(|columns| !columns.is_null());
+    let columns =
+        columns.and_then(|text| serde_json::from_str(text.as_str()?).ok()).map(|json| ("columns", json));
+    let consent = (kind == Kind::Links).then_some(("consent", consent));
+    let more = [("totals", shown_totals.into()), ("parts", parts.into())];
+    let more = consent.into_iter().chain(columns).chain(more);
+    import.extend(more.map(|(name, value): (&str, Value)| (name.to_owned(), value)));
     Ok(import)
 }
 

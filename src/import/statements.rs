@@ -62,8 +62,8 @@ impl Attempt<'_> {
         statements
     }
 
-    /// (1) Takes the part's number, while the import is open, and if nobody was erased since it was looked.
-    fn claim(&self, digest: &Digest) -> Statement {
+    /// Takes the part's number, while the import is open, and if nobody was erased since it was looked.
+    pub(super) fn claim(&self, digest: &Digest) -> Statement {
         self.bound(Statement::compiled(format!(
             "INSERT INTO import_parts (account, import, part, claimed_by, digest, place, received_at) \
              SELECT ?1, ?2, ?3, ?4, ?5, \
@@ -139,14 +139,14 @@ impl Attempt<'_> {
     }
 
     /// (6) Whether there is such an import.
-    fn import_known(&self) -> Statement {
+    pub(super) fn import_known(&self) -> Statement {
         Statement::new("SELECT state = 'open' AS is_open FROM imports WHERE account = ?1 AND id = ?2")
             .bind(&self.account.id)
             .bind(self.import)
     }
 
     /// (7) The part as it stands, whoever wrote it.
-    fn part_known(&self) -> Statement {
+    pub(super) fn part_known(&self) -> Statement {
         Statement::compiled(format!(
             "SELECT digest, {PART} FROM import_parts WHERE account = ?1 AND import = ?2 AND part = ?3"
         ))

@@ -53,15 +53,9 @@ pub fn set(account: &AccountId, digests: &[Digest], now: UnixMillis) -> Statemen
     .bind(now)
 }
 
-/// The time of the newest tombstone of the account `?1`, null where there is none.
-const NEWEST: &str =
+/// SQL: the time of the newest tombstone of the account `?1`, null where there is none.
+pub const NEWEST: &str =
     "SELECT max(erased_at) FROM tombstones INDEXED BY tombstones_by_age WHERE account = ?1 AND erased_at > 0";
-
-/// The time of the account's newest tombstone, as `newest`.
-#[must_use]
-pub fn newest(account: &AccountId) -> Statement {
-    Statement::compiled(format!("SELECT ({NEWEST}) AS newest")).bind(account)
-}
 
 /// SQL: that nobody of the account `?1` was erased after the tombstone of this time, or if it is 0, ever.
 #[must_use]

@@ -38,9 +38,13 @@ pub struct Line<'a> {
 struct Slim<'a> {
     n: usize,
     m: &'a str,
+    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
     t: &'a [Digest],
+    #[serde(skip_serializing_if = "Option::is_none")]
     u: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
     v: &'a [Digest],
+    #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<Subject>,
 }
 
@@ -48,7 +52,9 @@ struct Slim<'a> {
 #[derive(Serialize)]
 struct Full<'a> {
     m: &'a str,
+    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
     t: &'a [Digest],
+    #[serde(skip_serializing_if = "Option::is_none")]
     u: Option<&'a str>,
     w: i64,
     a: Vec<(&'a str, &'static str, Value)>,

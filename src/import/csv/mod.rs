@@ -1,4 +1,4 @@
-//! CSV of two columns (RFC 4180), in time that grows with its length alone.
+//! CSV (RFC 4180), in time that grows with its length alone.
 //!
 //! In: bytes. Out: a record for each line, or why the whole cannot be read. A byte order mark is passed over; lines end
 //! with LF, CRLF or CR; spaces and formulas are data. Not here: what the columns mean (`line.rs`).
@@ -8,11 +8,11 @@ use std::borrow::Cow;
 /// What one record holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content<'a> {
-    /// Two columns.
-    Two(Cow<'a, str>, Cow<'a, str>),
+    /// Its columns.
+    Columns(Vec<Cow<'a, str>>),
     /// A blank line, which is no record.
     Blank,
-    /// Another number of columns, or quotes where none may be.
+    /// Too many columns, a single one in quotes, or quotes where none may be.
     Malformed,
 }
 
@@ -50,10 +50,10 @@ pub(super) enum CsvError {
     TooManyLines(u32),
 }
 
-/// Reads all records but blank lines, up to so many lines: a record takes more room than the shortest line, and an isolate has
+/// Reads all records but blank lines, up to so many lines, each of so many columns: a record takes more room than the shortest line, and an isolate has
 /// little. Where the whole is refused, nothing of it may be used: a line within an open quote is no line, and would let
 /// whoever chooses a member id write lines of his own.
-pub(super) fn records(bytes: &[u8], most: u32) -> Result<Vec<Record<'_>>, CsvError> {
+pub(super) fn records(bytes: &[u8], most: u32, most_columns: usize) -> Result<Vec<Record<'_>>, CsvError> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(CsvError::Utf16);
     }
@@ -64,7 +64,7 @@ pub(super) fn records(bytes: &[u8], most: u32) -> Result<Vec<Record<'_>>, CsvErr
     let mut rest = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let (mut records, mut line, mut read) = (Vec::new(), 1, 0);
     while !rest.is_empty() {
-        let (content, lines, after) = record(rest).ok_or(CsvError::UnclosedQuote(line))?;
+        let (content, lines, after) = record(rest, most_columns).ok_or(CsvError::UnclosedQuote(line))?;
         if content != Content::Blank {
             read += lines;
             if read > most {
@@ -78,8 +78,8 @@ pub(super) fn records(bytes: &[u8], most: u32) -> Result<Vec<Record<'_>>, CsvErr
 }
 
 /// The first record of a text, the lines that it takes up, and what follows its line end; none where a quote stays open.
-fn record(text: &str) -> Option<(Content<'_>, u32, &str)> {
-    let (mut first, mut second, mut columns, mut lines) = (None, None, 0, 1);
+fn record(text: &str, most_columns: usize) -> Option<(Content<'_>, u32, &str)> {
+    let (mut columns, mut lines) = (Vec::new(), 1);
     let (mut rest, mut malformed) = (text, false);
     loop {
         let column = match rest.strip_prefix('"') {
@@ -87,23 +87,21 @@ fn record(text: &str) -> Option<(Content<'_>, u32, &str)> {
             None => unquoted(rest),
         };
         lines += column.line_ends;
-        malformed |= column.value.is_none();
-        match columns {
-            0 => first = column.value,
-            1 => second = column.value,
+        match column.value {
+            Some(value) if columns.len() < most_columns => columns.push(value),
             _ => malformed = true,
         }
-        columns += 1;
         let Some(next) = column.after.strip_prefix(',') else {
             rest = past_line_end(column.after);
             break;
         };
         rest = next;
     }
-    let content = match (first, second) {
-        (Some(first), Some(second)) if !malformed => Content::Two(first, second),
-        (Some(only), None) if !malformed && only.is_empty() && !text.starts_with('"') => Content::Blank,
-        _ => Content::Malformed,
+    let content = match columns.as_slice() {
+        _ if malformed => Content::Malformed,
+        [_] if text.starts_with('"') => Content::Malformed,
+        [only] if only.is_empty() => Content::Blank,
+        _ => Content::Columns(columns),
     };
     Some((content, lines, rest))
 }
@@ -164,11 +162,11 @@ mod tests {
     use super::*;
 
     fn records(bytes: &[u8]) -> Result<Vec<Record<'_>>, CsvError> {
-        super::records(bytes, 1_000_000)
+        super::records(bytes, 1_000_000, 2)
     }
 
     fn two(line: u32, first: &'static str, second: &'static str) -> Record<'static> {
-        Record { line, lines: 1, content: Content::Two(first.into(), second.into()) }
+        Record { line, lines: 1, content: Content::Columns(vec![first.into(), second.into()]) }
     }
 
     #[test]
@@ -181,7 +179,8 @@ mod tests {
     #[test]
     fn quotes_hold_commas_line_ends_and_quotes() {
         let read = records("\"a,\"\"1\"\"\",\"あ\"\n\"a\r\n\nb\",c\nd,e\n".as_bytes()).unwrap();
-        let long = Record { line: 2, lines: 3, content: Content::Two("a\r\n\nb".into(), "c".into()) };
+        let long =
+            Record { line: 2, lines: 3, content: Content::Columns(vec!["a\r\n\nb".into(), "c".into()]) };
         assert_eq!(read, [two(1, "a,\"1\"", "あ"), long, two(5, "d", "e")]);
     }
 
@@ -192,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn another_number_of_columns_and_stray_quotes_are_malformed_and_the_next_line_is_read() {
+    fn too_many_columns_and_stray_quotes_are_malformed_and_the_next_line_is_read() {
         for wrong in
-            ["a", "a,b,c", "a,b,", ",,", "a\"b,c", "\"a\"b,c", "\"a\" ,c", "a,\"b\"c", "\"\"", "\"a\"\"\"b,c"]
+            ["a,b,c", "a,b,", ",,", "a\"b,c", "\"a\"b,c", "\"a\" ,c", "a,\"b\"c", "\"\"", "\"a\"\"\"b,c"]
         {
             let text = format!("{wrong}\nx,y");
             let read = records(text.as_bytes()).unwrap();
@@ -215,10 +214,10 @@ mod tests {
     #[test]
     fn blank_lines_take_no_room_and_of_too_many_others_no_more_is_read() {
         let blank = "\n".repeat(1_000_000);
-        assert_eq!(super::records(blank.as_bytes(), 2).unwrap().capacity(), 0);
-        assert_eq!(super::records(b"a\n\nb\n\n", 2).unwrap().len(), 2);
+        assert_eq!(super::records(blank.as_bytes(), 2, 2).unwrap().capacity(), 0);
+        assert_eq!(super::records(b"a\n\nb\n\n", 2, 2).unwrap().len(), 2);
         for many in ["a\nb\nc\n", "a\n\"\n\n\"", "a\nb\nc\n\"unclosed"] {
-            assert_eq!(super::records(many.as_bytes(), 2), Err(CsvError::TooManyLines(2)));
+            assert_eq!(super::records(many.as_bytes(), 2, 2), Err(CsvError::TooManyLines(2)));
         }
     }
 }

@@ -13,7 +13,7 @@ fn keep(stage: &Stage, kind: &str, days: i64) -> (u16, Value) {
 }
 
 /// Events by type and day, as they are and as they are counted, are the same.
-pub(super) fn days_are_exact(stage: &Stage) {
+pub(crate) fn days_are_exact(stage: &Stage) {
     let counted = stage.world.query("SELECT account, type, day, events FROM event_days ORDER BY 1, 2, 3");
     let there = stage.world.query(
         "SELECT account, type, occurred_at / 86400000 AS day, count(*) AS events FROM events GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",

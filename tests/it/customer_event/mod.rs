@@ -2,6 +2,8 @@
 
 mod kept;
 
+pub(crate) use kept::days_are_exact;
+
 use enishi::time::{DAY, MINUTE, UnixMillis};
 use http::Method;
 use serde_json::{Value, json};

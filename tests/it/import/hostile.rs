@@ -145,7 +145,9 @@ fn what_is_no_part_is_refused_as_a_whole_and_says_what_to_do() {
 fn an_import_that_nobody_should_begin_is_refused() {
     let stage = Stage::new(1);
     for body in [
-        json!({ "kind": "members" }),
+        json!({ "kind": "sends" }),
+        json!({ "kind": "members", "consent": {} }),
+        json!({ "kind": "members", "columns": ["rank"] }),
         json!({ "replace": true }),
         json!({ "consent": "yes" }),
         json!({ "consent": { "text": "x".repeat(500) } }),

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod prove;
+mod rows;
 
 use enishi::web::Request;
 use enishi_world::{ACCOUNT, Fault, Point, request};
