@@ -3,6 +3,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod delivery;
+pub(crate) mod event;
 pub(crate) mod form;
 pub(crate) mod instant;
 pub(crate) mod job;

@@ -48,12 +48,12 @@ fn is_accepted() -> String {
 }
 
 /// SQL: the lines with what becomes of each, `accepted`, `repeated`, `occurred_at` (too old) or `erased`, before any is put in. Of
-/// those of one id the first that can be is accepted.
+/// those of one id the first that can be is accepted; those after it repeat it.
 fn judged() -> String {
     let is_welcome = is_welcome("(e.value ->> 2)", "e.value -> 5");
     format!(
-        "SELECT line, id, CASE WHEN verdict = 'accepted' \
-             AND row_number() OVER (PARTITION BY verdict, id ORDER BY line) > 1 THEN 'repeated' ELSE verdict END AS verdict \
+        "SELECT line, id, CASE WHEN min(CASE verdict WHEN 'accepted' THEN line END) OVER (PARTITION BY id) < line \
+             THEN 'repeated' ELSE verdict END AS verdict \
          FROM (SELECT e.value ->> 0 AS line, e.value ->> 1 AS id, CASE WHEN {IS_THERE} THEN 'repeated' \
              WHEN NOT {IS_FRESH} THEN 'occurred_at' WHEN NOT {is_welcome} THEN 'erased' ELSE 'accepted' END AS verdict \
            FROM json_each(?3) e)"

@@ -11,7 +11,7 @@ const MOST: (usize, usize) = (300, 300_000);
 type Check = fn(&[u8]);
 
 /// Every target, by the name that `cargo xtask fuzz` knows it by.
-const TARGETS: [(&str, Check); 8] = [
+const TARGETS: [(&str, Check); 9] = [
     ("signature", checks::signature::check),
     ("delivery", checks::delivery::check),
     ("job", checks::job::check),
@@ -20,6 +20,7 @@ const TARGETS: [(&str, Check); 8] = [
     ("uri", checks::uri::check),
     ("instant", checks::instant::check),
     ("message", checks::message::check),
+    ("event", checks::event::check),
 ];
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

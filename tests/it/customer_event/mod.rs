@@ -1,6 +1,8 @@
 //! Customer events: what members do in the shop, put in by the shop.
 
+mod hostile;
 mod kept;
+mod prove;
 
 pub(crate) use kept::days_are_exact;
 

@@ -27,13 +27,13 @@ pub(super) fn part(stage: &Stage, id: &str, number: usize, csv: impl Into<Vec<u8
 }
 
 /// Sends a part.
-pub(super) fn send(stage: &Stage, id: &str, number: usize, csv: impl Into<Vec<u8>>) -> (u16, Value) {
+pub(crate) fn send(stage: &Stage, id: &str, number: usize, csv: impl Into<Vec<u8>>) -> (u16, Value) {
     let reply = stage.world.answer(part(stage, id, number, csv));
     (reply.status.as_u16(), json_body(&reply))
 }
 
 /// Begins an import; its id.
-pub(super) fn begin(stage: &Stage, body: &Value) -> String {
+pub(crate) fn begin(stage: &Stage, body: &Value) -> String {
     let (status, import) = stage.api(&stage.shop, Method::POST, "/v1/imports", Some(body));
     assert_eq!((status, &import["state"]), (201, &json!("open")), "{import}");
     import["id"].as_str().unwrap().to_owned()
