@@ -69,7 +69,7 @@ export class Worker {
         WEBHOOKS: "enishi-webhooks",
         SENDS: "enishi-sends",
         OUTBOX: "enishi-outbox",
-        PUSHES: "enishi-pushes",
+        STEPS: "enishi-steps",
         RELAYS: "enishi-relays",
       },
       ratelimits: { CLIENT_REQUESTS: generous("1001"), CLIENT_FAILURES: generous("1002") },

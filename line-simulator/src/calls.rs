@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::id::ChannelId;
 use crate::reply::Reply;
 use crate::request::Request;
 
@@ -34,6 +35,21 @@ pub struct Call {
     pub answer: String,
     /// The kind of fault that was applied, if any.
     pub fault: Option<&'static str>,
+}
+
+/// A call that LINE accepted, with everybody whom it named: the stand-in's own count, whatever the caller was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    /// The number of the call.
+    pub call: u64,
+    /// When, Unix milliseconds.
+    pub at: i64,
+    /// The channel that called.
+    pub channel_id: ChannelId,
+    /// `reply`, `push`, `multicast` or `broadcast`.
+    pub method: &'static str,
+    /// Places of the named users in the order in which they were made, those too who were silently passed over.
+    pub named: Vec<usize>,
 }
 
 /// A breach of LINE's rules.
@@ -96,6 +112,7 @@ pub enum ViolationKind {
 pub(crate) struct Record {
     pub(crate) calls: Vec<Call>,
     pub(crate) violations: Vec<Violation>,
+    pub(crate) accepted: Vec<Accepted>,
     /// Calls that were forgotten to keep the record small.
     pub(crate) dropped: u64,
     number: u64,
@@ -109,6 +126,10 @@ impl Record {
 
     pub(crate) fn violate(&mut self, at: i64, kind: ViolationKind, detail: impl Into<String>) {
         self.violations.push(Violation { call: self.number, at, kind, detail: detail.into() });
+    }
+
+    pub(crate) fn accept(&mut self, at: i64, channel_id: ChannelId, method: &'static str, named: Vec<usize>) {
+        self.accepted.push(Accepted { call: self.number, at, channel_id, method, named });
     }
 
     pub(crate) fn end(

@@ -6,7 +6,7 @@
 use http::StatusCode;
 use http::header::HeaderName;
 
-use crate::calls::{Call, Record, Violation, ViolationKind};
+use crate::calls::{Accepted, Call, Record, Violation, ViolationKind};
 use crate::config::Config;
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::id::UserId;
@@ -215,6 +215,12 @@ impl Simulator {
         if let Some(used) = used {
             self.memory.bots.usage(&channel.into(), now).messages = used;
         }
+    }
+
+    /// The calls that sent messages since the last reset, oldest first, as LINE counts them.
+    #[must_use]
+    pub fn accepted_calls(&self) -> &[Accepted] {
+        &self.record.accepted
     }
 
     /// Lets the next calls to a path meet a fault.

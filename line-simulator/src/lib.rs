@@ -41,7 +41,7 @@ mod sim;
 mod time;
 mod webhook;
 
-pub use calls::{CALLS_KEPT, Call, Violation, ViolationKind};
+pub use calls::{Accepted, CALLS_KEPT, Call, Violation, ViolationKind};
 pub use config::{AssertionKey, Config, LoginChannel, LoginCredential, MessagingChannel};
 pub use door::{Answer, Simulator};
 pub use event::DeedError;

@@ -233,6 +233,11 @@ impl People {
         self.places.get(id).and_then(|place| self.users.get(*place))
     }
 
+    /// The place in the order in which users were made.
+    pub(crate) fn place(&self, id: &str) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut User> {
         self.places.get(id).and_then(|place| self.users.get_mut(*place))
     }

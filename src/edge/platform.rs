@@ -135,7 +135,7 @@ impl Platform for Edge {
         for (queue, binding) in [
             (Queue::Webhooks, "WEBHOOKS"),
             (Queue::Sends, "SENDS"),
-            (Queue::Pushes, "PUSHES"),
+            (Queue::Steps, "STEPS"),
             (Queue::Outbox, "OUTBOX"),
             (Queue::Relays, "RELAYS"),
         ] {

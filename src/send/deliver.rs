@@ -149,7 +149,7 @@ impl Batch {
     pub(super) fn waits(&self, claimed: &Claimed) -> Vec<(Chunk, Option<i64>)> {
         let wait = |chunk: &Chunk| {
             let slots = claimed.standing.iter().find(|slots| slots.account == chunk.account)?;
-            let wait = UnixMillis(slots.next_at.div_euclid(1_000)) - self.claimed_at;
+            let wait = UnixMillis((slots.next_at + 999).div_euclid(1_000)) - self.claimed_at;
             (wait > MAX_WAIT).then_some(wait / SECOND * SECOND)
         };
         claimed.waiting.iter().map(|chunk| (chunk.clone(), wait(chunk))).collect()

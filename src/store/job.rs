@@ -15,10 +15,10 @@ use crate::{
 pub enum Queue {
     /// LINE's deliveries: `WEBHOOKS`.
     Webhooks,
-    /// Expanding and delivering sends: `SENDS`.
+    /// Delivering sends: `SENDS`.
     Sends,
-    /// Delivering personal messages: `PUSHES`.
-    Pushes,
+    /// What takes an invocation of its own: a send moves on, a chunk of personal messages is delivered: `STEPS`.
+    Steps,
     /// What is owed to the shop: `OUTBOX`.
     Outbox,
     /// Deliveries that further tools take from us: `RELAYS`.
@@ -48,7 +48,7 @@ pub enum Job {
         /// Its place in the ledger.
         seq: i64,
     },
-    /// Freeze the next page of a send's recipients as chunks.
+    /// Move a send on: begin it, freeze the next page of its recipients as chunks, release some of them.
     Expand {
         /// The account.
         account: AccountId,
@@ -122,8 +122,8 @@ impl Job {
     pub fn queue(&self) -> Queue {
         match self {
             Self::Webhook { .. } | Self::Delivery { .. } => Queue::Webhooks,
-            Self::Expand { .. } | Self::Deliver { .. } => Queue::Sends,
-            Self::Push { .. } => Queue::Pushes,
+            Self::Deliver { .. } => Queue::Sends,
+            Self::Expand { .. } | Self::Push { .. } => Queue::Steps,
             Self::Outbox { .. } => Queue::Outbox,
             Self::Relay { .. } => Queue::Relays,
         }

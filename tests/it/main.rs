@@ -28,6 +28,7 @@ mod model;
 mod par;
 mod prove;
 mod prove_browsers;
+mod prove_sends;
 mod prove_webhooks;
 mod provider;
 mod relay;

@@ -154,7 +154,7 @@ fn jobs_that_arrive_twice_change_nothing() {
     let users = stage.many_members(700, "gold");
     let id = create(&stage);
     stage.world.duplicate_queued();
-    stage.world.deliver_batch(Queue::Sends);
+    stage.world.deliver_batch(Queue::Steps);
     stage.world.duplicate_queued();
     stage.world.run_queues();
     stage.world.settle(5 * MINUTE);
@@ -168,7 +168,7 @@ fn who_blocks_after_the_expansion_is_excluded() {
     let stage = Stage::new(1);
     let [stays, leaves] = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
     let id = create(&stage);
-    assert!(stage.world.deliver_batch(Queue::Sends));
+    assert!(stage.world.deliver_batch(Queue::Steps));
     assert_eq!(standing(&stage, &id), state("sending", [2, 0, 0, 0]));
     stage.world.advance(1);
     let now = stage.world.now().0;
@@ -192,7 +192,7 @@ fn everybody_left_means_that_line_is_not_called() {
     let stage = Stage::new(1);
     let user = stage.member("m-1", "gold");
     let id = create(&stage);
-    stage.world.deliver_batch(Queue::Sends);
+    stage.world.deliver_batch(Queue::Steps);
     let sub = stage.subject(&user);
     assert_eq!(stage.api(&stage.shop, Method::DELETE, &format!("/v1/links/{sub}"), None).0, 204);
     stage.world.run_queues();

@@ -41,7 +41,7 @@ impl Disturbance {
 pub(crate) enum Line {
     Webhooks,
     Sends,
-    Pushes,
+    Steps,
     Outbox,
     Relays,
     Dead,
@@ -52,7 +52,7 @@ impl From<store::Queue> for Line {
         match queue {
             store::Queue::Webhooks => Self::Webhooks,
             store::Queue::Sends => Self::Sends,
-            store::Queue::Pushes => Self::Pushes,
+            store::Queue::Steps => Self::Steps,
             store::Queue::Outbox => Self::Outbox,
             store::Queue::Relays => Self::Relays,
         }
@@ -63,7 +63,7 @@ impl Line {
     /// `retry_delay` of `wrangler.toml`, in milliseconds.
     pub(crate) fn retry_delay(self) -> i64 {
         match self {
-            Self::Webhooks | Self::Sends | Self::Pushes | Self::Outbox | Self::Relays => 5 * SECOND,
+            Self::Webhooks | Self::Sends | Self::Steps | Self::Outbox | Self::Relays => 5 * SECOND,
             Self::Dead => HOUR,
         }
     }
@@ -73,7 +73,7 @@ impl Line {
         match self {
             Self::Webhooks => (100, 100),
             Self::Sends | Self::Outbox => (6, 100),
-            Self::Pushes | Self::Relays => (1, 100),
+            Self::Steps | Self::Relays => (1, 100),
             Self::Dead => (50, 100),
         }
     }

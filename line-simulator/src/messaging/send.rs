@@ -46,12 +46,14 @@ impl Simulator {
         self.check_messages(&body)?;
         let units = units(&body, endpoint)?;
         let recipients = self.recipients(&body, endpoint, channel)?;
+        let named: Vec<usize> = recipients.iter().filter_map(|user| self.memory.people.place(user)).collect();
         let reached: Vec<UserId> =
             recipients.into_iter().filter(|user| self.reaches(channel, user, endpoint)).collect();
         if endpoint == Endpoint::Push && self.floods.floods(channel, reached.first(), self.now) {
             return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, FLOODED));
         }
         let unit = self.count(channel, endpoint, reached.len(), units)?;
+        self.record.accept(self.now, channel.clone(), endpoint.name(), named);
         Ok(self.accept(&body, endpoint, channel, key, unit, &reached))
     }
 

@@ -42,7 +42,7 @@ fn what_became_of_each_recipient_and_of_each_member_can_be_asked() {
     let stage = Stage::new(1);
     let users = ["m-1", "m-2", "m-3"].map(|id| stage.member(id, "gold"));
     let id = make(&stage, &gold(&json!({ "name": "お知らせ" })));
-    assert!(stage.world.deliver_batch(enishi::store::Queue::Sends));
+    assert!(stage.world.deliver_batch(enishi::store::Queue::Steps));
     stage.world.advance(1);
     let now = stage.world.now().0;
     stage.world.line().unfollow(now, &users[1]).unwrap();

@@ -57,7 +57,7 @@ fn a_send_that_is_paused_goes_on_where_it_was() {
     let stage = Stage::new(1);
     let users = stage.many_members(1_200, "gold");
     let id = make(&stage, &gold(&json!({})));
-    assert!(stage.world.deliver_batch(enishi::store::Queue::Sends), "it is expanded");
+    assert!(stage.world.deliver_batch(enishi::store::Queue::Steps), "it is expanded");
     assert_eq!(act(&stage, &id, "pause"), did("paused"));
     assert_eq!(act(&stage, &id, "pause"), did("paused"));
     stage.world.settle(10 * MINUTE);
@@ -75,7 +75,7 @@ fn neither_pause_nor_cancellation_is_complete_while_line_may_have_something() {
         let stage = Stage::new(1);
         let users = stage.many_members(1_001, "gold");
         let id = make(&stage, &gold(&json!({})));
-        stage.world.deliver_batch(enishi::store::Queue::Sends);
+        stage.world.deliver_batch(enishi::store::Queue::Steps);
         fault(&stage, MULTICAST, FaultKind::AcceptThenTimeout, None, 1);
         fault(&stage, MULTICAST, FaultKind::Status, Some(429), 2);
         stage.world.deliver_batch(enishi::store::Queue::Sends);

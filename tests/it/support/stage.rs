@@ -215,11 +215,15 @@ impl Stage {
 
     /// Many friends linked to members with this rank, by the shortest way.
     pub(crate) fn many_members(&self, number: usize, rank: &str) -> Vec<UserId> {
+        self.many_members_of(&self.account_id(), number, rank)
+    }
+
+    /// The same of another account.
+    pub(crate) fn many_members_of(&self, account: &str, number: usize, rank: &str) -> Vec<UserId> {
         let mut line = self.world.line();
         let new = |at: usize| NewUser { name: format!("会員{at}"), friend: true, ..NewUser::default() };
         let users: Vec<UserId> = (0..number).map(|at| line.add_user(new(at))).collect();
         drop(line);
-        let account = self.account_id();
         for some in users.chunks(2_000) {
             let ids = json!(some);
             self.world.execute(&format!(
