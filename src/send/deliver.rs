@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 
 use super::{
     claim::{BEGIN_WITHIN, Chunk, Claimed, Common, FORM, LEASE, Slots},
@@ -163,17 +163,22 @@ impl Batch {
         claimed: &Claimed,
     ) -> Vec<(Chunk, Attempt)> {
         let starts = self.starts(&claimed.chunks, &claimed.taken);
-        let attempts = claimed.chunks.iter().zip(starts).map(|(chunk, start)| async move {
+        let calls: Vec<(&Chunk, UnixMillis)> = claimed.chunks.iter().zip(starts).collect();
+        let attempt = async |(chunk, start): &(&Chunk, UnixMillis)| {
             let sender = senders.iter().find(|sender| sender.account.id == chunk.account);
             let common =
                 claimed.sends.iter().find(|send| send.account == chunk.account && send.id == chunk.send);
             let attempt = match (sender, common) {
-                (Some(sender), Some(common)) => self.attempt_one(cx, sender, common, chunk, start).await,
+                (Some(sender), Some(common)) => self.attempt_one(cx, sender, common, chunk, *start).await,
                 _ => Attempt::NotMade,
             };
-            (chunk.clone(), attempt)
-        });
-        stream::iter(attempts).buffer_unordered(AT_ONCE).collect().await
+            ((*chunk).clone(), attempt)
+        };
+        let mut attempts = Vec::with_capacity(calls.len());
+        for some in calls.chunks(AT_ONCE) {
+            attempts.extend(join_all(some.iter().map(attempt)).await);
+        }
+        attempts
     }
 
     /// When each call starts: of each account's run, one for each chunk that has recipients.

@@ -5,7 +5,7 @@
 //! was not sent anything is filtered anew, under the keys of the next generation. Pushes start in waves of as many as run
 //! at once, each at its own start time.
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::{
@@ -157,8 +157,7 @@ impl Batch {
                     Some((*place, self.push(cx, sender, chunk, common, (person, text), start).await?))
                 }
             });
-            let verdicts: Vec<_> = stream::iter(pushes).buffer_unordered(AT_ONCE).collect().await;
-            for (place, verdict) in verdicts.into_iter().flatten() {
+            for (place, verdict) in join_all(pushes).await.into_iter().flatten() {
                 attempted.judge(place, verdict);
             }
         }

@@ -62,10 +62,10 @@ fn comes_to_its_end(stage: &Stage, id: &str) -> Value {
 }
 
 /// Everybody is in exactly one accepted call or in none for a recorded reason, and what LINE accepted is what we say it did.
-fn assert_once(stage: &Stage, id: &str, users: &[UserId], send: &Value, seed: u64) {
+fn assert_once(stage: &Stage, id: &str, users: &[UserId], shown: &Value, seed: u64) {
     let times = accepted(&stage.world.line());
     let receipts = receipts(stage);
-    let cancelled = send["state"] == "cancelled";
+    let cancelled = shown["state"] == "cancelled";
     for user in users {
         let named = times.get(user).copied().unwrap_or_default();
         assert!(named <= 1, "seed {seed}: {user} is in {named} accepted calls");
@@ -82,7 +82,7 @@ fn assert_once(stage: &Stage, id: &str, users: &[UserId], send: &Value, seed: u6
         }
     }
     let ours = receipts.values().filter(|outcomes| **outcomes == [1]).count();
-    assert_eq!(send["accepted"].as_u64().unwrap(), ours as u64, "seed {seed}: {send}");
+    assert_eq!(shown["accepted"].as_u64().unwrap(), ours as u64, "seed {seed}: {shown}");
 }
 
 /// Whether somebody had left before the expansion came to them: then they are in no chunk.

@@ -33,8 +33,8 @@ fn prove_sends_never_exceed_the_quota() {
         world.disturb_line(Trouble::default());
         world.settle(15 * MINUTE);
         let line = world.line();
-        let sent: usize = line.accepted_calls().iter().map(|call| call.named.len()).sum();
-        assert!(sent as u64 <= quota, "seed {seed}: {sent} of {quota}");
+        let messages: usize = line.accepted_calls().iter().map(|call| call.named.len()).sum();
+        assert!(messages as u64 <= quota, "seed {seed}: {messages} of {quota}");
         let asked_in_vain =
             line.calls().iter().any(|call| call.path == MULTICAST && call.answer.contains("monthly limit"));
         assert!(!asked_in_vain, "seed {seed}: LINE had to refuse");
@@ -50,6 +50,6 @@ fn prove_sends_never_exceed_the_quota() {
                 _ => panic!("seed {seed}: {send}"),
             }
         }
-        vec![("sends", 4), ("done", done), ("messages", sent as u64), ("over the quota", 0)]
+        vec![("sends", 4), ("done", done), ("messages", messages as u64), ("over the quota", 0)]
     });
 }
