@@ -118,12 +118,10 @@ pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str
 
 fn check_name(name: &str) -> Result<(), ApiError> {
     let is_name = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    match is_name {
-        true => Ok(()),
-        false => {
-            Err(ApiError::invalid_request("name has 1 to 100 characters, none of them a control character"))
-        }
+    if is_name {
+        return Ok(());
     }
+    Err(ApiError::invalid_request("name has 1 to 100 characters, none of them a control character"))
 }
 
 fn taken() -> ApiError {

@@ -34,6 +34,7 @@ mod provider;
 mod relay;
 mod replier;
 mod report;
+mod segment;
 mod send;
 mod sends;
 mod support;

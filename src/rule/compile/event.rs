@@ -45,7 +45,7 @@ impl Compiler {
                 let values = format!(
                     "count(DISTINCT CASE WHEN json_type(e.properties, {path}) <> 'null' THEN e.properties -> {path} END)"
                 );
-                let within = self.from_to(&values, *low, *high);
+                let within = self.range_of(&values, *low, *high);
                 self.measured(&wanted, &within, false)
             }
             // One within the times, and none before them, or after them.
@@ -89,7 +89,7 @@ impl Compiler {
         Wanted { kind, from, to, condition, reads_rows: !event.properties.is_empty() }
     }
 
-    fn from_to(&mut self, value: &str, low: i64, high: Option<i64>) -> String {
+    fn range_of(&mut self, value: &str, low: i64, high: Option<i64>) -> String {
         let least = self.bind(low);
         let most = high.map(|high| format!(" AND {value} <= {}", self.bind(high)));
         format!("{value} >= {least}{}", most.unwrap_or_default())
@@ -98,7 +98,7 @@ impl Compiler {
     /// So many of them: at least 1.
     fn counted(&mut self, wanted: &Wanted, low: i64, high: Option<i64>) -> String {
         // Grouped also where one is enough: sorted members are put into the set faster than members at random.
-        let within = self.from_to("count(*)", low, high);
+        let within = self.range_of("count(*)", low, high);
         let set = self.of_all(wanted, &within);
         // No further than the event that decides.
         let event_after = |compiler: &mut Self, skipped: i64| {
@@ -141,7 +141,7 @@ impl Compiler {
         )
     }
 
-    /// One or the other, by what there is. Neither of the two looks depends on the member: SQLite takes each once.
+    /// One or the other, by what there is. Neither of the two looks depends on the member: `SQLite` takes each once.
     fn cheaper(&self, wanted: &Wanted, set: &str, seek: &str) -> String {
         let each = if wanted.reads_rows { ROWS_EACH } else { EVENTS_EACH };
         let mut days = format!("d.account = ?1 AND d.type = {}", wanted.kind);

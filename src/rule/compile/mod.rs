@@ -1,7 +1,7 @@
 //! From a rule to SQL. Values are bound, never written into the text; every table access is led by the account.
 //!
 //! A condition is an expression that is never NULL, so that `not` means what it says. Most are sets of members' numbers
-//! (`IN (SELECT …)`), which SQLite makes once; `event.rs` says when it goes from member to member instead. What a LINE
+//! (`IN (SELECT …)`), which `SQLite` makes once; `event.rs` says when it goes from member to member instead. What a LINE
 //! user's own row says, or the link's, is compared there. Not here: who is asked about (`frame.rs`).
 
 mod attribute;
@@ -91,7 +91,7 @@ impl Compiler {
         }
     }
 
-    /// The member's number is one of those that are selected. The sign keeps SQLite from going through members by it.
+    /// The member's number is one of those that are selected. The sign keeps `SQLite` from going through members by it.
     fn is_member_of(&self, select: &str) -> String {
         format!("(+{} IN ({select}))", self.frame.member())
     }

@@ -14,23 +14,24 @@ use crate::{
 const ACCEPTED: &str = "1";
 
 impl Compiler {
+    /// Whatever may be NULL of those who are linked to nobody stands in `ifnull`, through which `SQLite` does not see: else it
+    /// would take the join for another one and begin with the links.
     pub(super) fn link(&mut self, since: &Times, route: Option<&'static str>) -> String {
-        let mut sql = format!("l.line_user IS NOT NULL{}", self.within(since, "l.linked_at"));
+        let mut sql = format!("l.line_user > 0{}", self.within(since, "l.linked_at"));
         if let Some(route) = route {
-            sql = format!("{sql} AND ifnull(l.consent ->> '$.way' = {}, 0)", self.bind(route));
+            sql = format!("{sql} AND l.consent ->> '$.way' = {}", self.bind(route));
         }
-        format!("({sql})")
+        format!("ifnull({sql}, 0)")
     }
 
     pub(super) fn friendship(&mut self, since: &Times, mode: Option<&str>, client: Option<&str>) -> String {
-        let known = if since.is_open() { "1" } else { "u.friend_since IS NOT NULL" };
-        let mut sql = format!("{known}{}", self.within(since, "u.friend_since"));
+        let mut sql = format!("u.id > 0{}", self.within(since, "u.friend_since"));
         for (column, wanted) in [("u.added_mode", mode), ("u.added_client", client)] {
             if let Some(wanted) = wanted {
-                sql = format!("{sql} AND {column} IS {}", self.bind(wanted));
+                sql = format!("{sql} AND {column} = {}", self.bind(wanted));
             }
         }
-        format!("({sql})")
+        format!("ifnull({sql}, 0)")
     }
 
     /// What is older than it is kept may be swept or not: it does not count.
@@ -76,7 +77,7 @@ impl Compiler {
         format!("EXISTS ({sql})")
     }
 
-    /// ` AND …` for each bound; the column is not NULL, or the condition before says so.
+    /// ` AND …` for each bound.
     fn within(&mut self, times: &Times, column: &str) -> String {
         let (from, to) = times.bounds(self.now);
         let mut sql = String::new();

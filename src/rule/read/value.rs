@@ -148,11 +148,10 @@ pub(super) fn numbers(fields: &Fields<'_>) -> Result<Range, RuleError> {
 pub(super) fn property_name(at: &At<'_>, name: &str) -> Result<String, RuleError> {
     let is_name = (1..=MAX_NAME).contains(&name.chars().count())
         && !name.chars().any(|c| c.is_control() || matches!(c, '"' | '\\'));
-    match is_name {
-        true => Ok(name.to_owned()),
-        false => Err(at.refused(format!(
-            "must be the name of a property: 1 to {} characters, without control characters, quotation marks and backslashes",
-            MAX_NAME
-        ))),
+    if is_name {
+        return Ok(name.to_owned());
     }
+    Err(at.refused(format!(
+        "must be the name of a property: 1 to {MAX_NAME} characters, without control characters, quotation marks and backslashes"
+    )))
 }

@@ -1,0 +1,9 @@
+//! Segments: rules that are kept, whom they reach, and what that would cost.
+
+mod api;
+mod evaluate;
+mod malformed;
+mod people;
+mod plans;
+mod prove;
+mod random;
