@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Account, REREAD_EVERY};
 use crate::{
     id::AccountId,
+    quota::Standing,
     secret::SecretText,
     time::{HOUR, UnixMillis},
 };
@@ -23,12 +24,9 @@ pub struct Memory {
     accounts: RefCell<HashMap<String, Remembered>>,
     channel_tokens: RefCell<HashMap<String, (SecretText, UnixMillis)>>,
     line_keys: RefCell<(Vec<Value>, UnixMillis)>,
-    quotas: RefCell<HashMap<String, (Quota, UnixMillis)>>,
+    quotas: RefCell<HashMap<String, (Standing, UnixMillis)>>,
     refusals: RefCell<HashMap<AccountId, Refusals>>,
 }
-
-/// A channel's messages of a month: the limit, if there is one, and what of it is used.
-type Quota = (Option<i64>, i64);
 
 /// Deliveries that the door refused and nobody wrote down yet, by reason.
 #[derive(Debug, Default)]
@@ -61,15 +59,15 @@ impl Memory {
         self.channel_tokens.borrow_mut().remove(channel_id);
     }
 
-    /// What LINE said of a channel's quota, if that is to be believed still at `now`.
+    /// How a channel's month stands, if that is to be believed still at `now`.
     #[must_use]
-    pub fn quota(&self, channel_id: &str, now: UnixMillis) -> Option<(Option<i64>, i64)> {
+    pub fn quota(&self, channel_id: &str, now: UnixMillis) -> Option<Standing> {
         let quotas = self.quotas.borrow();
         quotas.get(channel_id).filter(|(_, until)| now < *until).map(|(quota, _)| *quota)
     }
 
-    /// Remembers what LINE said of a channel's quota.
-    pub fn remember_quota(&self, channel_id: &str, quota: (Option<i64>, i64), until: UnixMillis) {
+    /// Remembers how a channel's month stands.
+    pub fn remember_quota(&self, channel_id: &str, quota: Standing, until: UnixMillis) {
         self.quotas.borrow_mut().insert(channel_id.to_owned(), (quota, until));
     }
 

@@ -50,8 +50,7 @@ pub async fn count<P: Platform>(
         out.not_linked += more.not_linked;
     }
     // (3)
-    let price = cost::price(account);
-    let quota = cost::quota(cx, account).await;
+    let quota = cost::month(cx, account).await;
     Ok(Reply::json(
         StatusCode::OK,
         &json!({
@@ -59,7 +58,7 @@ pub async fn count<P: Platform>(
             "reachable": reachable,
             "excluded": { "blocked": out.blocked, "not_friends": out.not_friends, "not_linked": out.not_linked },
             "messages": reachable,
-            "yen": price.map(|price| cost::yen(reachable, price)),
+            "yen": cost::yen(account, reachable),
             "quota": quota,
         }),
     ))
