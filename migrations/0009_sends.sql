@@ -43,6 +43,7 @@ CREATE TABLE sends_next (
   -- `"customAggregationUnits":[…]` and the like, as the body of each call continues after the messages.
   with_each TEXT NOT NULL DEFAULT '',
   unit TEXT,
+  segment TEXT,
   name TEXT NOT NULL DEFAULT '',
   audience TEXT NOT NULL,
   messages TEXT NOT NULL

@@ -5,7 +5,6 @@ use enishi_world::line_simulator::{self, FaultKind};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::people::with_receipts;
 use crate::support::{Browser, Consent, Stage};
 
 const GOLD: &str = r#"{"attribute": "rank", "equals": "gold"}"#;
@@ -231,7 +230,6 @@ fn who_logs_in_by_a_link_has_clicked_it() {
 #[test]
 fn a_send_that_is_named_is_the_account_s_and_not_older_than_receipts_are() {
     let stage = Stage::new(1);
-    with_receipts(&stage.world);
     stage.member("m-1", "gold");
     let messages = json!([{ "type": "text", "text": "こんにちは" }]);
     let (status, send) =

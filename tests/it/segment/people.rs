@@ -186,7 +186,7 @@ impl People {
                SELECT '{account}', 'e' || key, value ->> 0, value ->> 1, value ->> 2, 1, value ->> 3 FROM json_each('{events}');
              INSERT INTO event_days (account, type, day, events)
                SELECT account, type, occurred_at / 86400000, count(*) * {} FROM events WHERE account = '{account}' GROUP BY 1, 2, 3;
-             INSERT INTO sends (account, id, request_digest, {}, messages, state, created_at) VALUES {sends};
+             INSERT INTO sends (account, id, request_digest, audience, messages, state, created_at) VALUES {sends};
              INSERT INTO receipts (account, line_user, at, send, outcome)
                SELECT '{account}', value ->> 0, value ->> 1,
                  (SELECT number FROM sends WHERE account = '{account}' AND id = value ->> 2), value ->> 3
@@ -196,35 +196,8 @@ impl People {
                WHERE true ON CONFLICT DO NOTHING;",
             // Sets or members one by one: the estimate decides, and the meaning must not depend on it.
             pick(world, &[0, 1, 1_000]),
-            audience_column(world),
         ));
     }
-}
-
-/// How the rule of a send is called.
-fn audience_column(world: &World) -> &'static str {
-    let has = |name: &str| {
-        !world.query(&format!("SELECT 1 FROM pragma_table_info('sends') WHERE name = '{name}'")).is_empty()
-    };
-    if has("audience") { "audience" } else { "rule" }
-}
-
-/// Until sends have numbers and receipts: what rules read of them.
-pub(super) fn with_receipts(world: &World) {
-    if !world.query("SELECT 1 FROM sqlite_schema WHERE name = 'receipts'").is_empty() {
-        return;
-    }
-    world.execute(
-        "ALTER TABLE sends ADD COLUMN number INTEGER;
-         CREATE TRIGGER sends_have_numbers AFTER INSERT ON sends BEGIN
-           UPDATE sends SET number = (SELECT coalesce(max(number), 0) + 1 FROM sends)
-             WHERE account = new.account AND id = new.id;
-         END;
-         CREATE TABLE receipts (
-           account TEXT NOT NULL, line_user INTEGER NOT NULL, at INTEGER NOT NULL, send INTEGER NOT NULL,
-           outcome INTEGER NOT NULL, PRIMARY KEY (account, line_user, at, send)
-         ) STRICT, WITHOUT ROWID;",
-    );
 }
 
 /// The kind of a value, as members have it.

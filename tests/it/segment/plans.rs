@@ -7,10 +7,7 @@ use enishi::{
 };
 use enishi_world::World;
 
-use super::{
-    people::{People, with_receipts},
-    random,
-};
+use super::{people::People, random};
 use crate::support::{Stage, for_each_seed_of};
 
 /// Rules of a seed.
@@ -60,7 +57,6 @@ fn wrong(line: &str, sql: &str) -> bool {
 fn prove_segments_scan_no_table_and_are_led_by_the_account() {
     for_each_seed_of("segment plans", 10, |seed| {
         let stage = Stage::new(seed);
-        with_receipts(&stage.world);
         let account = AccountId::parse(&stage.account_id()).unwrap();
         let people = People::draw(&stage.world, account.as_str(), 0, 4);
         let (mut rules, mut lines) = (0, 0);

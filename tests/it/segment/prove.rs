@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     evaluate::{Meant, evaluate},
-    people::{People, with_receipts},
+    people::People,
     random,
 };
 use crate::support::{Shop, Stage, for_each_seed_of};
@@ -30,7 +30,6 @@ impl Scene {
     fn new(seed: u64) -> Self {
         let stage = Stage::new(seed);
         let other = stage.other_shop();
-        with_receipts(&stage.world);
         let account = |host: &str| {
             let rows = stage.world.query(&format!("SELECT id FROM accounts WHERE host = '{host}'"));
             rows[0]["id"].as_str().unwrap().to_owned()
