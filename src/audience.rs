@@ -71,14 +71,14 @@ async fn check_sends<P: Platform>(
     #[derive(Deserialize)]
     struct Sent {
         id: String,
-        created_at: UnixMillis,
+        began_at: UnixMillis,
     }
     let named = rule.sends();
     if named.is_empty() {
         return Ok(());
     }
     let read = Statement::new(
-        "SELECT id, created_at FROM sends WHERE account = ?1 AND id IN (SELECT value FROM json_each(?2))",
+        "SELECT id, coalesce(started_at, created_at) AS began_at FROM sends WHERE account = ?1 AND id IN (SELECT value FROM json_each(?2))",
     )
     .bind(&account.id)
     .bind_json(&named);
@@ -87,9 +87,9 @@ async fn check_sends<P: Platform>(
     for id in named {
         match sent.iter().find(|sent| sent.id == id) {
             None => return Err(refused(format!("received.send: {id} is no send of this account"))),
-            Some(sent) if sent.created_at < oldest => {
+            Some(sent) if sent.began_at < oldest => {
                 return Err(refused(format!(
-                    "received.send: {id} is older than {RECEIPTS_KEPT} days, and who received it is not known any more"
+                    "received.send: {id} began more than {RECEIPTS_KEPT} days ago, and who received it is not known any more"
                 )));
             }
             Some(_) => {}

@@ -33,6 +33,12 @@ pub const MAX_COST: i64 = 50;
 /// Members that a list names.
 pub const MAX_MEMBERS: usize = 1_000;
 
+/// Lists of members in one rule.
+pub const MAX_LISTS: usize = 8;
+
+/// What stands in a list of members in place of one who was erased; no shop calls anybody so.
+pub const ERASED: &str = "(erased)";
+
 /// Values that a rule binds: the rest of D1's 100 is for who uses it.
 pub const MAX_VALUES: usize = 90;
 

@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
+    audience,
+    config::Account,
     id::{AccountId, MemberId},
-    platform::PlatformError,
+    platform::{Context, Platform, PlatformError},
     rule::{self, Rule},
     time::UnixMillis,
+    web::ApiError,
 };
 
 /// The most members that one send names.
@@ -38,6 +41,18 @@ impl Audience {
         match self {
             Self::Segment(id) => Some(id),
             _ => None,
+        }
+    }
+
+    /// What a rule names is there.
+    pub(super) async fn check<P: Platform>(
+        &self,
+        cx: Context<'_, P>,
+        account: &Account,
+    ) -> Result<(), ApiError> {
+        match self {
+            Self::Rule(json) => audience::checked(cx, account, json.clone()).await.map(|_| ()),
+            _ => Ok(()),
         }
     }
 

@@ -38,6 +38,7 @@ pub async fn create<P: Platform>(
     let now = cx.platform.now();
     let key = idempotency_key(request)?;
     let wanted = Wanted::read(account, request, now)?;
+    wanted.audience.check(cx, account).await?;
     let messages = channel::check_messages(cx, account, "multicast", &wanted.messages).await?;
     // (2)
     let id = SendId::from_random(cx.platform.random());

@@ -10,7 +10,7 @@ use super::{
     ending::{Ending, Whose},
     event, link,
     outbox::Events,
-    tombstone,
+    segment, tombstone,
 };
 use crate::{
     id::{AccountId, LineUserId, MemberId},
@@ -215,6 +215,7 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
         of_number("tag_removals WHERE"),
     ];
     statements.extend(event::erase(account, member));
+    statements.push(segment::erase(account, member));
     statements.push(with("DELETE FROM members WHERE account = ?1 AND member_id = ?2"));
     statements
 }

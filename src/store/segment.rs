@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::Statement;
 use crate::{
-    id::{AccountId, SegmentId},
+    id::{AccountId, MemberId, SegmentId},
+    rule::{ERASED, MAX_LISTS},
     time::UnixMillis,
 };
 
@@ -86,4 +87,27 @@ pub fn update(
 #[must_use]
 pub fn delete(account: &AccountId, id: &SegmentId) -> Statement {
     Statement::new("DELETE FROM segments WHERE account = ?1 AND id = ?2").bind(account).bind(id)
+}
+
+/// Takes an erased member out of the lists of all rules: each has them once in each of its lists. Where one stood stands a
+/// word for it, so that no list becomes empty.
+#[must_use]
+pub fn erase(account: &AccountId, member: &MemberId) -> Statement {
+    let place = |number: usize| {
+        format!(
+            "coalesce((SELECT e.fullkey FROM json_tree(segments.rule) l CROSS JOIN json_tree(segments.rule) e \
+               ON e.parent = l.id WHERE l.key = 'members' AND l.type = 'array' AND e.atom = ?2 \
+               ORDER BY e.id LIMIT 1 OFFSET {number}), '$.none'), '{ERASED}'"
+        )
+    };
+    let places: Vec<String> = (0..MAX_LISTS).map(place).collect();
+    Statement::compiled(format!(
+        "UPDATE segments SET rule = json_replace(rule, {}) WHERE account = ?1 AND id IN \
+           (SELECT s.id FROM segments s INDEXED BY segments_by_name \
+            WHERE s.account = ?1 AND s.name > '' AND instr(s.rule, '\"members\"') AND instr(s.rule, ?3))",
+        places.join(", ")
+    ))
+    .bind(account)
+    .bind(member)
+    .bind(serde_json::to_string(member).unwrap_or_default())
 }

@@ -61,7 +61,7 @@ impl Compiler {
         let (named, oldest) = (self.bind_list(&named), self.bind(self.now + -RECEIPTS_KEPT * DAY));
         format!(
             " AND NOT EXISTS (SELECT 1 FROM sends s WHERE s.account = ?1 AND s.id IN (SELECT value FROM json_each({named})) \
-             AND s.created_at < {oldest})"
+             AND coalesce(s.started_at, s.created_at) < {oldest})"
         )
     }
 

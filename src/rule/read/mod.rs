@@ -4,7 +4,10 @@ mod event;
 mod people;
 mod value;
 
-use super::{MAX_CONDITIONS, MAX_COST, MAX_DEPTH, MAX_MEMBERS, RuleError, at::At, condition::Condition};
+use super::{
+    ERASED, MAX_CONDITIONS, MAX_COST, MAX_DEPTH, MAX_LISTS, MAX_MEMBERS, RuleError, at::At,
+    condition::Condition,
+};
 use crate::id::MemberId;
 
 /// What a condition begins with: one of these names.
@@ -27,6 +30,7 @@ const HEADS: [&str; 12] = [
 #[derive(Default)]
 pub(super) struct Reader {
     conditions: usize,
+    lists: usize,
     cost: i64,
 }
 
@@ -60,12 +64,18 @@ impl Reader {
             _ => {
                 let (condition, cost) = leaf(head, at, &inner)?;
                 self.conditions += 1;
+                self.lists += usize::from(head == "members");
                 self.cost += cost;
                 condition
             }
         };
         if self.conditions > MAX_CONDITIONS {
             return Err(at.refused(format!("is one condition too many: a rule has at most {MAX_CONDITIONS}")));
+        }
+        if self.lists > MAX_LISTS {
+            return Err(
+                at.refused(format!("is one list of members too many: a rule has at most {MAX_LISTS}"))
+            );
         }
         if self.cost > MAX_COST {
             return Err(at.refused(format!(
@@ -111,12 +121,18 @@ fn everyone(at: &At<'_>, inner: &At<'_>) -> Result<Condition, RuleError> {
     Ok(Condition::Everyone { unlinked })
 }
 
+/// Each once, so that an erasure finds them all.
 fn members(at: &At<'_>) -> Result<Condition, RuleError> {
-    let member = |item: &At<'_>| {
-        let id = item.json.as_str().and_then(|text| MemberId::parse(text).ok());
-        id.map(String::from).ok_or_else(|| {
+    let mut ids: Vec<String> = Vec::new();
+    for item in at.items(MAX_MEMBERS)? {
+        let id = item.json.as_str().and_then(|text| MemberId::parse(text).ok()).map(String::from);
+        let id = id.ok_or_else(|| {
             item.refused("must be a member_id: 1 to 255 characters without control characters")
-        })
-    };
-    Ok(Condition::Members(at.items(MAX_MEMBERS)?.iter().map(member).collect::<Result<_, _>>()?))
+        })?;
+        if id != ERASED && ids.contains(&id) {
+            return Err(item.refused("stands in this list before: say each member once"));
+        }
+        ids.push(id);
+    }
+    Ok(Condition::Members(ids))
 }

@@ -228,6 +228,22 @@ fn who_logs_in_by_a_link_has_clicked_it() {
 }
 
 #[test]
+fn who_is_erased_stands_in_no_rule() {
+    let stage = Stage::new(1);
+    stage.member("m-1", "gold");
+    let store = json!({ "attribute": "m-1", "in": ["m-1", "m-2"] });
+    let list = |ids: Value| json!({ "members": ids });
+    let rule = json!({ "any": [store, list(json!(["m-0", "m-1"])), { "not": list(json!(["m-1"])) }] });
+    let id = made(&stage, "名簿", &rule);
+    made(&stage, "m-1", &gold());
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, "/v1/members/m-1", None).0, 204);
+    let left =
+        json!({ "any": [store, list(json!(["m-0", "(erased)"])), { "not": list(json!(["(erased)"])) }] });
+    assert_eq!(get(&stage, &format!("/v1/segments/{id}")).1["rule"], left);
+    assert_eq!(count(&stage, &json!({ "segment": id }))["reachable"], 0);
+}
+
+#[test]
 fn a_send_that_is_named_is_the_account_s_and_not_older_than_receipts_are() {
     let stage = Stage::new(1);
     stage.member("m-1", "gold");

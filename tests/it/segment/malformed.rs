@@ -157,6 +157,8 @@ fn people() -> Vec<(&'static str, Value)> {
         ("members", json!({ "members": [] })),
         ("members[1]", json!({ "members": ["m-1", ""] })),
         ("members[0]", json!({ "members": [1] })),
+        ("members[1]", json!({ "members": ["m-1", "m-1"] })),
+        ("all[8]", json!({ "all": vec![json!({ "members": ["m-1"] }); 9] })),
         ("all[0].all[0].all[0].all[0].all[0].all[0].all[0].all[0].all", nested(9)),
     ]
 }

@@ -35,7 +35,8 @@ fn leaf(world: &World, people: &People) -> Value {
             json!({ "clicked": clicked })
         }
         18 => {
-            let ids: Vec<String> = (0..=world.below(12)).map(|_| format!("m-{}", world.below(40))).collect();
+            let ids: std::collections::BTreeSet<String> =
+                (0..=world.below(12)).map(|_| format!("m-{}", world.below(40))).collect();
             json!({ "members": ids })
         }
         _ if world.below(2) == 0 => json!({ "everyone": true, "unlinked": world.below(2) == 0 }),
