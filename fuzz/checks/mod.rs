@@ -8,5 +8,6 @@ pub(crate) mod form;
 pub(crate) mod instant;
 pub(crate) mod job;
 pub(crate) mod message;
+pub(crate) mod rule;
 pub(crate) mod signature;
 pub(crate) mod uri;

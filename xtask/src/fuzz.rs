@@ -90,7 +90,7 @@ mod tests {
         let manifest = include_str!("../../fuzz/Cargo.toml");
         assert_eq!(
             targets(manifest),
-            ["signature", "delivery", "job", "form", "csv", "uri", "instant", "message", "event"]
+            ["signature", "delivery", "job", "form", "csv", "uri", "instant", "message", "event", "rule"]
         );
         assert!(is_dated("nightly-2026-05-19-x86_64-unknown-linux-gnu"));
         assert!(!is_dated("nightly-x86_64-unknown-linux-gnu (override)"));

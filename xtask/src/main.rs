@@ -75,7 +75,7 @@ enum Task {
     ///
     /// Installs Rust's nightly by rustup and cargo-fuzz into `target/tools` where they are missing.
     Fuzz {
-        /// Only this target: `signature`, `delivery`, `job`, `form`, `csv`, `uri` or `instant`.
+        /// Only this target: `signature`, `delivery`, `job`, `form`, `csv`, `uri`, `instant`, `message` or `rule`.
         target: Option<String>,
         /// How long each.
         #[arg(long, default_value_t = 60)]
