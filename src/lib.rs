@@ -48,6 +48,7 @@ pub mod fuzzed {
 mod go;
 pub mod id;
 mod import;
+mod insight;
 pub mod line;
 mod line_keys;
 mod link;

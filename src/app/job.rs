@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::Disposition;
 use crate::{
-    outbound,
+    insight, outbound,
     platform::{Context, Database, Platform, PlatformError},
     relay, send, signing_keys,
     store::{Job, dead_letter, sweep},
@@ -121,6 +121,7 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
     let swept = send::sweep(cx).await;
     let told = outbound::sweep(cx).await;
     let relayed = relay::sweep(cx).await;
+    let figures = insight::sweep(cx).await;
     let rotated = signing_keys::rotate_by_age(cx).await;
     let expired =
         cx.platform.batch(&Database::default(), sweep::expired(cx.platform.now())).await.map(|_| ());
@@ -129,6 +130,7 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
         ("sweep_sends", swept),
         ("sweep_outbox", told),
         ("sweep_relays", relayed),
+        ("sweep_insight", figures),
         ("rotate_keys", rotated),
         ("sweep_expired", expired),
     ] {

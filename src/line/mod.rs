@@ -6,6 +6,7 @@
 pub mod assertion;
 pub mod endpoint;
 mod id_token;
+pub mod insight;
 pub mod login;
 pub mod messaging;
 pub mod webhook;

@@ -10,7 +10,7 @@ use crate::{
     id::SendId,
     platform::{Context, Platform},
     store::{
-        MAX_INTEGER, Statement,
+        MAX_INTEGER, Statement, insight,
         shown::{stored, time},
     },
     time::UnixMillis,
@@ -40,6 +40,9 @@ struct Row {
     state: String,
     reason: Option<String>,
     details: String,
+    /// LINE's figures of its unit, where they were asked for.
+    #[serde(default)]
+    insight: Option<String>,
     #[serde(flatten)]
     counts: Option<Counts>,
 }
@@ -76,9 +79,10 @@ pub async fn show<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) 
         "SELECT s.*, coalesce(sum(c.targeted), 0) AS targeted, {sums} \
            json_group_array(DISTINCT c.reason) FILTER (WHERE c.state = 'failed' AND c.reason IS NOT NULL) AS refusals \
          FROM (SELECT s.account, {COMMON}, {SHOWN_STATE}, s.started_at, s.settled_at, \
-             CASE WHEN s.state = 'expanding' THEN max(s.granted, s.targeted) ELSE s.targeted END AS expected \
+             CASE WHEN s.state = 'expanding' THEN max(s.granted, s.targeted) ELSE s.targeted END AS expected, {} AS insight \
            FROM sends s WHERE s.account = ?1 AND s.id = ?2) s \
-         LEFT JOIN chunks c ON c.account = s.account AND c.send = s.id AND c.chunk >= 0 GROUP BY s.number"
+         LEFT JOIN chunks c ON c.account = s.account AND c.send = s.id AND c.chunk >= 0 GROUP BY s.number",
+        insight::OF_SEND
     ))
     .bind(&account.id)
     .bind(&id);
@@ -124,6 +128,10 @@ fn shown(row: Row, account: &Account) -> Value {
     }
     if let Ok(Value::Object(details)) = serde_json::from_str(&row.details) {
         shown.extend(details);
+    }
+    if let Some(insight) = row.insight {
+        let insight: Value = serde_json::from_str(&insight).unwrap_or_default();
+        shown.insert("insight".to_owned(), insight);
     }
     if let Some(counts) = row.counts {
         counts.show(account, &mut shown);

@@ -17,6 +17,7 @@ pub mod ending;
 pub mod erasure;
 pub mod event;
 pub mod grant;
+pub mod insight;
 mod job;
 pub mod line_user;
 pub mod link;

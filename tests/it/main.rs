@@ -18,6 +18,7 @@ mod go;
 mod hostile;
 mod http;
 mod import;
+mod insight;
 mod keys;
 mod ledger;
 mod link;
