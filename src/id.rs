@@ -103,6 +103,12 @@ text_id!(
     /// What is brought over from another system, in parts.
     ImportId, "import", "the id that POST /v1/imports answered", |t| token_like(t, 64));
 text_id!(
+    /// A segment as an audience at LINE.
+    AudienceId, "audience", "the id that POST /v1/audiences answered", |t| token_like(t, 64));
+text_id!(
+    /// One message to an audience by LINE's narrowcast.
+    NarrowcastId, "narrowcast", "the id that POST /v1/narrowcasts answered", |t| token_like(t, 64));
+text_id!(
     /// A further tool that takes LINE's deliveries from us.
     RelayId, "relay", "the id that POST /v1/webhooks/relays answered", |t| token_like(t, 64));
 
@@ -119,7 +125,18 @@ macro_rules! drawn {
     )+};
 }
 
-drawn!(AccountId, AttemptId, AutoLoginLinkId, ClientId, ImportId, RelayId, SessionId, Subject);
+drawn!(
+    AccountId,
+    AttemptId,
+    AudienceId,
+    AutoLoginLinkId,
+    ClientId,
+    ImportId,
+    NarrowcastId,
+    RelayId,
+    SessionId,
+    Subject
+);
 
 impl SegmentId {
     /// Draws a new id of 192 random bits.

@@ -6,9 +6,9 @@
 //! ```text
 //! edge/      the door: the only module that names the crate `worker`; wasm32 only
 //! app        the hall: picks a room for each request, job and tick
-//! rooms      login  provider  go  webhook  link  friend  member  segment  send  outbound
+//! rooms      login  provider  go  webhook  link  friend  member  segment  audience  send  send_settings  insight  outbound
 //!            customer_event  relay  replier  import  export  account  client  signing_keys  webhook_endpoint  report
-//! seam       platform  config  channel  line_keys  dead_letters  ticket
+//! seam       platform  config  channel  selection  quota  line_keys  dead_letters  ticket
 //! cellar     store
 //! languages  line  oauth  attribute  event  word  rule  message  web
 //! foundations  secret  time  id  batch
@@ -28,7 +28,7 @@
 mod account;
 pub mod app;
 pub mod attribute;
-pub mod audience;
+mod audience;
 mod batch;
 pub mod channel;
 mod client;
@@ -66,6 +66,7 @@ mod report;
 pub mod rule;
 pub mod secret;
 mod segment;
+pub mod selection;
 mod send;
 mod send_settings;
 mod signing_keys;

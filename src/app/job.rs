@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::Disposition;
 use crate::{
-    insight, outbound,
+    audience, insight, outbound,
     platform::{Context, Database, Platform, PlatformError},
     relay, send, signing_keys,
     store::{Job, dead_letter, sweep},
@@ -19,6 +19,7 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
     let mut dispositions = vec![Disposition::Done; bodies.len()];
     let (mut received, mut due, mut expand, mut owed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut relays, mut personal) = (Vec::new(), Vec::new());
+    let (mut audiences, mut narrowcasts) = (Vec::new(), Vec::new());
     for (index, body) in bodies.iter().enumerate() {
         match Job::parse(body) {
             Ok(Job::Webhook { account, received_at, signature, body: text }) => {
@@ -35,6 +36,8 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
             Ok(Job::Push { account, send, chunk }) => {
                 personal.push((index, send::Due { account, send, chunk }));
             }
+            Ok(Job::Audience { account, audience }) => audiences.push((index, account, audience)),
+            Ok(Job::Narrowcast { account, narrowcast }) => narrowcasts.push((index, account, narrowcast)),
             Ok(Job::Outbox { account, id }) => owed.push((index, outbound::Owed { account, id })),
             Ok(Job::Relay { account, relay }) => relays.push((index, relay::Due { account, relay })),
             Err(error) => {
@@ -49,6 +52,12 @@ pub async fn work<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
         expand.iter().map(async |(index, account, send)| (*index, send::advance(cx, account, send).await));
     for (index, moved) in join_all(moved).await {
         settle(&mut dispositions, vec![index], vec![moved]);
+    }
+    for (index, account, audience) in &audiences {
+        settle(&mut dispositions, vec![*index], vec![audience::upload(cx, account, audience).await]);
+    }
+    for (index, account, narrowcast) in &narrowcasts {
+        settle(&mut dispositions, vec![*index], vec![audience::follow(cx, account, narrowcast).await]);
     }
     let (places, due): (_, Vec<_>) = due.into_iter().unzip();
     settle(&mut dispositions, places, send::deliver(cx, &due).await);
@@ -81,6 +90,8 @@ pub async fn dead<P: Platform>(cx: Context<'_, P>, bodies: &[&str]) -> Vec<Dispo
                 Job::Expand { .. }
                 | Job::Deliver { .. }
                 | Job::Push { .. }
+                | Job::Audience { .. }
+                | Job::Narrowcast { .. }
                 | Job::Outbox { .. }
                 | Job::Relay { .. },
             ) => Disposition::Done,
@@ -121,6 +132,7 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
     let swept = send::sweep(cx).await;
     let told = outbound::sweep(cx).await;
     let relayed = relay::sweep(cx).await;
+    let narrowcast = audience::sweep(cx).await;
     let figures = insight::sweep(cx).await;
     let rotated = signing_keys::rotate_by_age(cx).await;
     let expired =
@@ -130,6 +142,7 @@ pub async fn tick<P: Platform>(cx: Context<'_, P>) {
         ("sweep_sends", swept),
         ("sweep_outbox", told),
         ("sweep_relays", relayed),
+        ("sweep_audiences", narrowcast),
         ("sweep_insight", figures),
         ("rotate_keys", rotated),
         ("sweep_expired", expired),

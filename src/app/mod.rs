@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    account, client,
+    account, audience, client,
     config::{self, Site, is_local},
     customer_event, export, friend, go, import, link, login, member,
     platform::{Context, Database, Platform, PlatformError},
@@ -224,6 +224,13 @@ async fn api<P: Platform>(
         (Endpoint::Segment, &Method::DELETE) => segment::delete(cx, account, &route.id).await,
         (Endpoint::Segment, _) => segment::show(cx, account, &route.id).await,
         (Endpoint::Send, _) => send::show(cx, account, &route.id).await,
+        (Endpoint::Audiences, &Method::POST) => audience::make(cx, account, request).await,
+        (Endpoint::Audiences, _) => audience::audiences(cx, account, request).await,
+        (Endpoint::Audience, &Method::DELETE) => audience::delete(cx, account, &route.id).await,
+        (Endpoint::Audience, _) => audience::audience(cx, account, &route.id).await,
+        (Endpoint::Narrowcasts, &Method::POST) => audience::ask(cx, account, request).await,
+        (Endpoint::Narrowcasts, _) => audience::narrowcasts(cx, account, request).await,
+        (Endpoint::Narrowcast, _) => audience::narrowcast(cx, account, &route.id).await,
         (Endpoint::Imports, &Method::POST) => import::create(cx, account, request).await,
         (Endpoint::Imports, _) => import::list(cx, account, request).await,
         (Endpoint::Import, _) => import::show(cx, account, request, &route.id).await,

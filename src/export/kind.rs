@@ -354,6 +354,57 @@ pub(super) const KINDS: &[Kind] = &[
         is_in_default: false,
     },
     Kind {
+        name: "audiences",
+        description: "segments that were uploaded to LINE as audiences, and what became of them; by id",
+        row: concat!(
+            "'id', a.id, 'name', a.name, 'rule', ",
+            stored!("a.rule"),
+            ", 'state', a.state, 'reason', a.reason, 'keep', ",
+            truth!("a.keep"),
+            ", 'line_audience_group_id', a.group_id, 'uploaded', a.uploaded, 'line_count', a.line_count, 'created_at', ",
+            time!("a.created_at")
+        ),
+        from: "FROM audiences a",
+        account: "a.account",
+        key: &[Key::Text("a.id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "narrowcasts",
+        description: "narrowcasts, and what LINE said of each; by id",
+        row: concat!(
+            "'id', n.id, 'name', n.name, 'state', n.state, 'reason', n.reason, 'audience', n.audience, 'filter', ",
+            stored!("n.filter"),
+            ", 'messages', ",
+            stored!("n.messages"),
+            ", 'max', coalesce(n.max, n.wanted_max), 'targeted', n.target, 'succeeded', n.success, 'failed', n.failure, \
+             'created_at', ",
+            time!("n.created_at"),
+            ", 'ended_at', ",
+            time!("n.ended_at"),
+            ", 'line_request_id', n.request_id"
+        ),
+        from: "FROM narrowcasts n",
+        account: "n.account",
+        key: &[Key::Text("n.id")],
+        is_in_default: false,
+    },
+    Kind {
+        name: "unit-insight",
+        description: "LINE's figures of what was sent under a unit's name; by unit",
+        row: concat!(
+            "'unit', i.unit, 'fetched_at', ",
+            time!("i.fetched_at"),
+            ", 'figures', ",
+            stored!("i.figures"),
+            ", 'refusal', i.refusal"
+        ),
+        from: "FROM unit_insight i",
+        account: "i.account",
+        key: &[Key::Text("i.unit")],
+        is_in_default: false,
+    },
+    Kind {
         name: "audit-log",
         description: "who changed what in the account's configuration; by time and id",
         row: concat!(

@@ -4,6 +4,7 @@
 //! and event types without notice; what goes out is built strictly.
 
 pub mod assertion;
+pub mod audience;
 pub mod endpoint;
 mod id_token;
 pub mod insight;

@@ -6,10 +6,9 @@ use serde_json::json;
 
 use super::{Meant, cost};
 use crate::{
-    audience,
     config::Account,
     platform::{Context, Outcome, Platform},
-    rule,
+    rule, selection,
     web::{ApiError, Reply, Request},
 };
 
@@ -34,7 +33,7 @@ pub async fn count<P: Platform>(
 ) -> Result<Reply, ApiError> {
     // (1)
     let Meant { rule, segment } = request.json()?;
-    let rule = audience::meant(cx, account, rule, segment.as_deref()).await?;
+    let rule = selection::meant(cx, account, rule, segment.as_deref()).await?;
     // (2)
     let now = cx.platform.now();
     let mut statements = vec![rule::audience(&account.id, &rule, now).count()];

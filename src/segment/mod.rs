@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 pub use self::{count::count, who::members};
 use crate::{
-    audience,
     config::Account,
     id::SegmentId,
     platform::{Context, Platform, PlatformError},
+    selection,
     store::segment::{self, Row},
     web::{ApiError, Reply, Request, form::Form, keyset::LIMIT, object},
 };
@@ -52,7 +52,7 @@ pub async fn post<P: Platform>(
 ) -> Result<Reply, ApiError> {
     let Post { name, rule } = request.json()?;
     check_name(&name)?;
-    let rule = audience::checked(cx, account, rule).await?;
+    let rule = selection::checked(cx, account, rule).await?;
     let (id, now) = (SegmentId::from_random(cx.platform.random()), cx.platform.now());
     let row = Row { id, name, rule: Value::from(rule).to_string(), created_at: now, updated_at: now };
     if cx.platform.one(&account.database, segment::insert(&account.id, &row)).await?.changes == 0 {
@@ -81,7 +81,7 @@ pub async fn list<P: Platform>(
 
 /// `GET /v1/segments/{id}`.
 pub async fn show<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
-    Ok(Reply::json(StatusCode::OK, &shown(&audience::find(cx, account, id).await?)?))
+    Ok(Reply::json(StatusCode::OK, &shown(&selection::find(cx, account, id).await?)?))
 }
 
 /// `PATCH /v1/segments/{id}`: another name, another rule, or both.
@@ -92,10 +92,10 @@ pub async fn patch<P: Platform>(
     id: &str,
 ) -> Result<Reply, ApiError> {
     let Patch { name, rule } = request.json()?;
-    let row = audience::find(cx, account, id).await?;
+    let row = selection::find(cx, account, id).await?;
     name.as_deref().map(check_name).transpose()?;
     let rule = match rule {
-        Some(rule) => Some(Value::from(audience::checked(cx, account, rule).await?).to_string()),
+        Some(rule) => Some(Value::from(selection::checked(cx, account, rule).await?).to_string()),
         None => None,
     };
     let now = cx.platform.now();
@@ -103,7 +103,7 @@ pub async fn patch<P: Platform>(
     let changed: Option<Row> = cx.platform.one(&account.database, update).await?.first()?;
     let Some(row) = changed else {
         // Ended since it was found, or the name is another's.
-        audience::find(cx, account, id).await?;
+        selection::find(cx, account, id).await?;
         return Err(taken());
     };
     Ok(Reply::json(StatusCode::OK, &shown(&row)?))
@@ -111,7 +111,7 @@ pub async fn patch<P: Platform>(
 
 /// `DELETE /v1/segments/{id}`. Sends that were made of it keep what they were told to do.
 pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
-    let row = audience::find(cx, account, id).await?;
+    let row = selection::find(cx, account, id).await?;
     cx.platform.one(&account.database, segment::delete(&account.id, &row.id)).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }

@@ -5,11 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    audience,
     config::Account,
     id::Subject,
     platform::{Context, Platform},
-    rule,
+    rule, selection,
     store::Statement,
     web::{ApiError, Reply, Request, keyset::LIMIT, object},
 };
@@ -41,7 +40,7 @@ pub async fn members<P: Platform>(
     if !(1..=LIMIT.1).contains(&limit) {
         return Err(ApiError::invalid_request(format!("limit is a number from 1 to {}", LIMIT.1)));
     }
-    let rule = audience::meant(cx, account, rule, segment.as_deref()).await?;
+    let rule = selection::meant(cx, account, rule, segment.as_deref()).await?;
     let after = match after {
         Some(after) => place(cx, account, &after).await?,
         None => 0,

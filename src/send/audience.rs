@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
-    audience,
     config::Account,
     id::{AccountId, MemberId},
     platform::{Context, Platform, PlatformError},
     rule::{self, Rule},
+    selection,
     time::UnixMillis,
     web::ApiError,
 };
@@ -51,7 +51,7 @@ impl Audience {
         account: &Account,
     ) -> Result<(), ApiError> {
         match self {
-            Self::Rule(json) => audience::checked(cx, account, json.clone()).await.map(|_| ()),
+            Self::Rule(json) => selection::checked(cx, account, json.clone()).await.map(|_| ()),
             _ => Ok(()),
         }
     }

@@ -93,6 +93,7 @@ pub fn erase(person: &Person<'_>, ending: &Ending<'_>) -> Vec<Statement> {
         let bound: Vec<Value> = vec![account.into(), person.member.into(), line_user_id.into()];
         statements.extend(news(person, bound.clone(), ending));
         statements.extend(of_line_user(&bound, now));
+        statements.push(audiences(account, now));
         statements.extend(delivery::erase(account, line_user_id));
     }
     statements.extend(of_member(account, person.member, now));
@@ -139,6 +140,16 @@ fn news(person: &Person<'_>, bound: Vec<Value>, ending: &Ending<'_>) -> Vec<Stat
     let values = bound.into_iter().skip(1).collect();
     statements.extend(ending.of(Whose::LineUsers(USER.to_owned(), values)));
     statements
+}
+
+/// (3) Audiences at LINE may have them, and LINE takes nobody out of one: they go, all of them.
+fn audiences(account: &AccountId, now: UnixMillis) -> Statement {
+    Statement::new(
+        "UPDATE audiences INDEXED BY audiences_by_time SET state = 'deleting', due_at = ?2 \
+         WHERE account = ?1 AND created_at > 0 AND state IN ('uploading', 'waiting', 'ready')",
+    )
+    .bind(account)
+    .bind(now)
 }
 
 /// (3) The row that all others are found by goes last.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AccountId, RelayId, SendId},
+    id::{AccountId, AudienceId, NarrowcastId, RelayId, SendId},
     time::UnixMillis,
 };
 
@@ -73,6 +73,20 @@ pub enum Job {
         /// The chunk's number within the send, from 0.
         chunk: i64,
     },
+    /// Move an audience on.
+    Audience {
+        /// The account.
+        account: AccountId,
+        /// The audience.
+        audience: AudienceId,
+    },
+    /// Move a narrowcast on.
+    Narrowcast {
+        /// The account.
+        account: AccountId,
+        /// The narrowcast.
+        narrowcast: NarrowcastId,
+    },
     /// Tell the shop what a row of the outbox says.
     Outbox {
         /// The account.
@@ -123,7 +137,9 @@ impl Job {
         match self {
             Self::Webhook { .. } | Self::Delivery { .. } => Queue::Webhooks,
             Self::Deliver { .. } => Queue::Sends,
-            Self::Expand { .. } | Self::Push { .. } => Queue::Steps,
+            Self::Expand { .. } | Self::Push { .. } | Self::Audience { .. } | Self::Narrowcast { .. } => {
+                Queue::Steps
+            }
             Self::Outbox { .. } => Queue::Outbox,
             Self::Relay { .. } => Queue::Relays,
         }
@@ -138,6 +154,8 @@ impl Job {
             | Self::Expand { account, .. }
             | Self::Deliver { account, .. }
             | Self::Push { account, .. }
+            | Self::Audience { account, .. }
+            | Self::Narrowcast { account, .. }
             | Self::Outbox { account, .. }
             | Self::Relay { account, .. } => account,
         }

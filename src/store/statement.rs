@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     id::{
-        AccountId, AttemptId, AutoLoginLinkId, BotUserId, ClientId, ImportId, LineUserId, MalformedId,
-        MemberId, RelayId, SegmentId, SendId, SessionId, Subject,
+        AccountId, AttemptId, AudienceId, AutoLoginLinkId, BotUserId, ClientId, ImportId, LineUserId,
+        MalformedId, MemberId, NarrowcastId, RelayId, SegmentId, SendId, SessionId, Subject,
     },
     secret::Digest,
     time::UnixMillis,
@@ -122,6 +122,7 @@ macro_rules! bindable {
 bindable!(
     AccountId,
     AttemptId,
+    AudienceId,
     AutoLoginLinkId,
     BotUserId,
     ClientId,
@@ -129,6 +130,7 @@ bindable!(
     ImportId,
     LineUserId,
     MemberId,
+    NarrowcastId,
     RelayId,
     SegmentId,
     SendId,

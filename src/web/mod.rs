@@ -5,6 +5,7 @@
 pub mod browser;
 pub mod cookie;
 mod error;
+mod fields;
 pub mod form;
 pub mod keyset;
 pub mod language;
@@ -13,6 +14,7 @@ pub mod page;
 pub mod passing;
 
 pub use error::ApiError;
+pub use fields::Fields;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod assertion;
+mod audience;
 mod channel;
 mod chat_link;
 mod client;

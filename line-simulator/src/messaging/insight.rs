@@ -12,6 +12,7 @@ use crate::id::ChannelId;
 use crate::messaging::Answered;
 use crate::messaging::refusal::Refusal;
 use crate::messaging::send::is_unit;
+use crate::people::Friendship;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::time::{japanese_day, parse_date};
@@ -65,6 +66,19 @@ impl Simulator {
             json!({ "status": "ready", "success": self.memory.bots.statistics.on(channel, method, day) })
         };
         Ok(reply::ok(&body))
+    }
+
+    /// Friends by a day that is over; those of now, because what was is not remembered.
+    pub(super) fn follower_insight(&self, request: &Request, channel: &ChannelId) -> Answered {
+        if date(request, "date")? >= japanese_day(self.now) {
+            return Ok(reply::ok(&json!({ "status": "unready" })));
+        }
+        let count =
+            |state: Friendship| self.users().iter().filter(|user| user.friendship(channel) == state).count();
+        let (friends, blocks) = (count(Friendship::Friend), count(Friendship::Blocked));
+        Ok(reply::ok(&json!({
+            "status": "ready", "followers": friends + blocks, "targetedReaches": friends, "blocks": blocks,
+        })))
     }
 
     pub(super) fn unit_insight(&self, request: &Request, channel: &ChannelId) -> Answered {

@@ -132,6 +132,7 @@ impl Simulator {
             Endpoint::UnitInfo => Ok(self.unit_info(channel)),
             Endpoint::UnitList => self.unit_list(request, channel),
             Endpoint::UnitInsight => self.unit_insight(request, channel),
+            Endpoint::FollowerInsight => self.follower_insight(request, channel),
             Endpoint::Delivery => self.delivery_count(request, channel, parameter),
             Endpoint::WebhookGet => self.webhook_endpoint(channel),
             Endpoint::WebhookPut => self.set_webhook_endpoint(request, channel),

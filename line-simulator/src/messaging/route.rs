@@ -29,6 +29,7 @@ pub(crate) enum Endpoint {
     UnitInfo,
     UnitList,
     UnitInsight,
+    FollowerInsight,
     /// Counts of one method's messages; the method is in the path.
     Delivery,
     Info,
@@ -79,6 +80,7 @@ pub(crate) fn find<'a>(method: &Method, segments: &[&'a str]) -> Found<'a> {
             (Method::GET, E::Delivery, Some(*method))
         }
         ["insight", "message", "event", "aggregation"] => get(E::UnitInsight),
+        ["insight", "followers"] => get(E::FollowerInsight),
         ["info"] => get(E::Info),
         ["profile", user] => (Method::GET, E::Profile, Some(*user)),
         ["followers", "ids"] => get(E::Followers),
@@ -115,6 +117,7 @@ impl Endpoint {
             Self::UnitInfo => "aggregation/info",
             Self::UnitList => "aggregation/list",
             Self::UnitInsight => "insight/message/event/aggregation",
+            Self::FollowerInsight => "insight/followers",
             Self::Delivery => "message/delivery",
             Self::Info => "info",
             Self::Profile => "profile",
@@ -130,7 +133,11 @@ impl Endpoint {
     pub(crate) fn limit(self) -> Limit {
         match self {
             Self::Multicast => Limit::per_second(200),
-            Self::Broadcast | Self::Narrowcast | Self::WebhookTest | Self::UnitInsight => Limit::per_hour(60),
+            Self::Broadcast
+            | Self::Narrowcast
+            | Self::WebhookTest
+            | Self::UnitInsight
+            | Self::FollowerInsight => Limit::per_hour(60),
             endpoint if endpoint.is_audience() => Limit::per_minute(60),
             Self::WebhookGet | Self::WebhookPut => Limit::per_minute(1_000),
             _ => Limit::per_second(2_000),

@@ -155,6 +155,17 @@ fn counts_of_a_day_are_ready_the_day_after() {
 }
 
 #[test]
+fn friends_are_counted_for_days_that_are_over() {
+    let mut line = Line::new();
+    let users = line.friends(3);
+    line.sim.unfollow(line.now, &users[0]).unwrap();
+    let ready = json!({ "status": "ready", "followers": 3, "targetedReaches": 2, "blocks": 1 });
+    assert_eq!(line.value("/v2/bot/insight/followers?date=20251231"), ready);
+    assert_eq!(line.value("/v2/bot/insight/followers?date=20260101"), json!({ "status": "unready" }));
+    assert_eq!(line.read("/v2/bot/insight/followers").status(), 400);
+}
+
+#[test]
 fn the_quota_is_set_by_script_and_what_others_used_counts() {
     let mut line = Line::with(config(false, None));
     let users = line.friends(3);

@@ -1,0 +1,298 @@
+//! The job of a narrowcast: its audience is waited for, LINE is asked to send it, its progress is followed.
+//!
+//! (1) The row is taken. (2) Once the audience is ready, the most recipients are known: so many messages are counted as used, if so
+//! many are left. (3) LINE is asked, under one retry key, the same words each time. A refusal counts only while no earlier attempt is of
+//! unknown outcome; from 23 hours on nobody knows, for LINE forgets a key after 24. (4) The progress is asked for until it ends; what
+//! was counted and not used is given back, and an audience that was made for this is deleted.
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::{Held, SOON, audience_job, enqueue, patience};
+use crate::{
+    channel,
+    config::{self, Account},
+    id::{AccountId, AudienceId, NarrowcastId, retry_key},
+    line::{
+        audience::{self as line, LEAST_RECIPIENTS, Narrowcast, Progress},
+        messaging::{self, Verdict},
+    },
+    platform::{Context, Platform, PlatformError},
+    quota,
+    secret::SecretText,
+    store::{Disposition, Statement, Value},
+    time::{DAY, HOUR, MINUTE, UnixMillis},
+};
+
+/// How long a job has a row, in milliseconds.
+const HOLD: i64 = 2 * MINUTE;
+
+/// From so long after the first attempt on, LINE may have forgotten the key.
+const UNRESOLVED_AFTER: i64 = 23 * HOUR;
+
+/// LINE tells of a narrowcast for 14 days.
+const TOLD_FOR: i64 = 14 * DAY;
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    state: String,
+    audience: Option<AudienceId>,
+    filter: Option<String>,
+    wanted_max: Option<i64>,
+    max: Option<i64>,
+    silent: i64,
+    messages: String,
+    charged: i64,
+    charged_at: Option<UnixMillis>,
+    attempts: i64,
+    first_attempt_at: Option<UnixMillis>,
+    request_id: Option<String>,
+    accepted_at: Option<UnixMillis>,
+    /// Of the audience, if there is one.
+    audience_state: Option<String>,
+    group_id: Option<i64>,
+    people: i64,
+}
+
+struct Job<'a, P> {
+    cx: Context<'a, P>,
+    account: &'a Account,
+    id: &'a NarrowcastId,
+    held: Held,
+}
+
+/// Moves a narrowcast on. What fails is found by cron when the hold is over.
+pub async fn follow<P: Platform>(cx: Context<'_, P>, account: &AccountId, id: &NarrowcastId) -> Disposition {
+    if let Err(error) = go(cx, account, id).await {
+        cx.log_failure("narrowcast", &error);
+    }
+    Disposition::Done
+}
+
+async fn go<P: Platform>(
+    cx: Context<'_, P>,
+    account: &AccountId,
+    id: &NarrowcastId,
+) -> Result<(), PlatformError> {
+    let Some(account) = config::account_by_id(cx, account).await? else { return Ok(()) };
+    // (1)
+    let held = Held::for_millis(cx.platform.now(), HOLD);
+    let job = Job { cx, account: &account, id, held };
+    let Some(mut row) = job.take().await? else { return Ok(()) };
+    // (2)
+    if row.state == "waiting" && !job.is_charged(&mut row).await? {
+        return Ok(());
+    }
+    let token = match channel::token(cx, &account).await {
+        Ok(token) => token,
+        Err(error) => {
+            job.write("due_at = ?4", vec![(held.now + SOON).into()]).await?;
+            return Err(error);
+        }
+    };
+    match row.state.as_str() {
+        // (3)
+        "sending" => job.send(row, &token).await,
+        // (4)
+        _ => job.progress(row, &token).await,
+    }
+}
+
+impl<P: Platform> Job<'_, P> {
+    async fn take(&self) -> Result<Option<Row>, PlatformError> {
+        let take = Statement::new(
+            "UPDATE narrowcasts SET due_at = ?4 WHERE account = ?1 AND id = ?2 AND due_at <= ?3 \
+             RETURNING state, audience, filter, wanted_max, max, silent, messages, charged, charged_at, attempts, \
+               first_attempt_at, request_id, accepted_at, \
+               (SELECT a.state FROM audiences a WHERE a.account = narrowcasts.account AND a.id = narrowcasts.audience) \
+                 AS audience_state, \
+               (SELECT a.group_id FROM audiences a WHERE a.account = narrowcasts.account AND a.id = narrowcasts.audience) \
+                 AS group_id, \
+               coalesce((SELECT a.uploaded FROM audiences a WHERE a.account = narrowcasts.account \
+                 AND a.id = narrowcasts.audience), 0) AS people",
+        )
+        .bind(&self.account.id)
+        .bind(self.id)
+        .bind(self.held.now)
+        .bind(self.held.until);
+        self.cx.platform.one(&self.account.database, take).await?.first()
+    }
+
+    fn writing(&self, set: &str, values: Vec<Value>) -> Statement {
+        let write = Statement::compiled(format!(
+            "UPDATE narrowcasts SET {set} WHERE account = ?1 AND id = ?2 AND due_at = ?3"
+        ))
+        .bind(&self.account.id)
+        .bind(self.id)
+        .bind(self.held.until);
+        values.into_iter().fold(write, Statement::bind)
+    }
+
+    /// Writes if the row is still this job's; whether it was.
+    async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
+        Ok(self.cx.platform.one(&self.account.database, self.writing(set, values)).await?.changes > 0)
+    }
+
+    async fn later(&self, millis: i64) -> Result<(), PlatformError> {
+        let at = self.cx.platform.now() + millis;
+        self.write("due_at = ?4", vec![at.into()]).await.map(|_| ())
+    }
+
+    /// Whether the messages are counted, and LINE may be asked now.
+    async fn is_charged(&self, row: &mut Row) -> Result<bool, PlatformError> {
+        let people = match row.audience_state.as_deref() {
+            Some("ready") if row.filter.is_some() && row.people < LEAST_RECIPIENTS => {
+                let words = format!("with a filter LINE sends to {LEAST_RECIPIENTS} people or more");
+                return self.end(row, "failed", Some(words), &Progress::none()).await.map(|()| false);
+            }
+            Some("ready") => row.people,
+            Some("uploading" | "waiting") => return self.later(SOON).await.map(|()| false),
+            // For everyone the most is said.
+            None if row.audience.is_none() => row.wanted_max.unwrap_or(1),
+            state => {
+                let words = format!("its audience is {}", state.unwrap_or("no more"));
+                return self.end(row, "failed", Some(words), &Progress::none()).await.map(|()| false);
+            }
+        };
+        let max = row.wanted_max.map_or(people, |wanted| wanted.min(people)).max(1);
+        if !quota::charge(self.cx, self.account, max).await? {
+            let words = Some("the month's messages are used up, or reserved".to_owned());
+            return self.end(row, "failed", words, &Progress::none()).await.map(|()| false);
+        }
+        let values = vec![max.into(), self.held.now.into()];
+        let set = "state = 'sending', max = ?4, charged = ?4, charged_at = ?5";
+        if !self.write(set, values).await? {
+            let back = quota::give_back(self.account, max, self.held.now);
+            self.cx.platform.one(&self.account.database, back).await?;
+            return Ok(false);
+        }
+        "sending".clone_into(&mut row.state);
+        (row.max, row.charged, row.charged_at) = (Some(max), max, Some(self.held.now));
+        Ok(true)
+    }
+
+    async fn send(&self, row: Row, token: &SecretText) -> Result<(), PlatformError> {
+        let first = row.first_attempt_at.unwrap_or(self.held.now);
+        if self.held.now - first >= UNRESOLVED_AFTER {
+            let words = Some("LINE did not answer for 23 hours; it may have sent it".to_owned());
+            return self.end(&row, "unresolved", words, &Progress::none()).await;
+        }
+        // From here on LINE may have it, whatever becomes of this job.
+        let set = "attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, ?4)";
+        if !self.write(set, vec![self.held.now.into()]).await? {
+            return Ok(());
+        }
+        let narrowcast = Narrowcast {
+            group: row.group_id,
+            filter: row.filter.as_deref(),
+            max: row.max.unwrap_or(1),
+            silent: row.silent != 0,
+            messages: &row.messages,
+        };
+        let key = retry_key(&self.account.id, &format!("narrowcast {}", self.id));
+        let answer = self.cx.platform.fetch(narrowcast.call(&self.cx.settings.line, token, &key)).await;
+        let verdict = answer.map_or(Verdict::Unknown, |answer| messaging::verdict(&answer));
+        let now = self.cx.platform.now();
+        match verdict {
+            Verdict::Accepted { request_id } => {
+                let values = vec![request_id.into(), now.into(), (now + SOON).into()];
+                self.write("state = 'accepted', request_id = ?4, accepted_at = ?5, due_at = ?6", values)
+                    .await?;
+                Ok(())
+            }
+            Verdict::Unknown => self.later(patience(now - first)).await,
+            _ if row.attempts > 0 => self.later(patience(now - first)).await,
+            Verdict::TooFast | Verdict::TokenRefused => {
+                if verdict == Verdict::TokenRefused {
+                    self.cx.memory.forget_channel_token(&self.account.messaging.channel_id);
+                }
+                let values = vec![(now + SOON).into()];
+                self.write("attempts = 0, first_attempt_at = NULL, due_at = ?4", values).await.map(|_| ())
+            }
+            Verdict::MonthlyLimit => {
+                let words = Some("LINE says: You have reached your monthly limit.".to_owned());
+                self.end(&row, "failed", words, &Progress::none()).await
+            }
+            Verdict::Refused(words) => {
+                self.end(&row, "failed", Some(format!("LINE says: {words}")), &Progress::none()).await
+            }
+            Verdict::UnknownRecipient(_) => {
+                let words = Some("LINE named a recipient that was not sent".to_owned());
+                self.end(&row, "failed", words, &Progress::none()).await
+            }
+        }
+    }
+
+    async fn progress(&self, row: Row, token: &SecretText) -> Result<(), PlatformError> {
+        let since = self.held.now - row.accepted_at.unwrap_or(self.held.now);
+        let call =
+            line::progress(&self.cx.settings.line, token, row.request_id.as_deref().unwrap_or_default());
+        let answer = self.cx.platform.fetch(call).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            self.cx.memory.forget_channel_token(&self.account.messaging.channel_id);
+        }
+        let progress: Option<Progress> = if answer.status.is_success() { answer.json() } else { None };
+        match progress {
+            Some(progress) if progress.phase == "succeeded" => self.end(&row, "done", None, &progress).await,
+            Some(progress) if progress.phase == "failed" => {
+                let words = progress.failed_description.clone().unwrap_or_default();
+                let code = progress.error_code.unwrap_or_default();
+                self.end(&row, "failed", Some(format!("LINE's error {code}: {words}")), &progress).await
+            }
+            _ if since >= TOLD_FOR => {
+                let words = Some("LINE no longer tells how it ended".to_owned());
+                self.end(&row, "unresolved", words, &Progress::none()).await
+            }
+            Some(progress) => {
+                let at = self.cx.platform.now() + patience(since);
+                let values = vec![
+                    progress.target_count.into(),
+                    progress.success_count.into(),
+                    progress.failure_count.into(),
+                    at.into(),
+                ];
+                self.write("target = ?4, success = ?5, failure = ?6, due_at = ?7", values).await.map(|_| ())
+            }
+            None => self.later(patience(since)).await,
+        }
+    }
+
+    /// The end: messages that were counted and not used are given back; nobody knows them used where nobody knows.
+    async fn end(
+        &self,
+        row: &Row,
+        state: &str,
+        reason: Option<String>,
+        progress: &Progress,
+    ) -> Result<(), PlatformError> {
+        let now = self.cx.platform.now();
+        let values: Vec<Value> = vec![
+            state.into(),
+            reason.into(),
+            now.into(),
+            progress.target_count.into(),
+            progress.success_count.into(),
+            progress.failure_count.into(),
+        ];
+        let set =
+            "state = ?4, reason = ?5, ended_at = ?6, due_at = NULL, target = ?7, success = ?8, failure = ?9";
+        let mut statements = vec![self.writing(set, values)];
+        let used = if state == "unresolved" { row.charged } else { progress.success_count.unwrap_or(0) };
+        if let Some(charged_at) = row.charged_at.filter(|_| used < row.charged) {
+            statements.push(quota::give_back(self.account, row.charged - used, charged_at).if_changed());
+        }
+        if let Some(audience) = &row.audience {
+            let delete = "UPDATE audiences SET state = 'deleting', due_at = ?3 WHERE account = ?1 AND id = ?2 AND keep = 0 \
+                  AND state IN ('uploading', 'waiting', 'ready') \
+                  AND EXISTS (SELECT 1 FROM narrowcasts WHERE account = ?1 AND id = ?4 AND ended_at IS NOT NULL)";
+            let delete = Statement::new(delete).bind(&self.account.id).bind(audience).bind(now).bind(self.id);
+            statements.push(delete);
+        }
+        let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
+        if let (Some(audience), true) = (&row.audience, outcomes.last().is_some_and(|last| last.changes > 0))
+        {
+            enqueue(self.cx, audience_job(self.account, audience)).await;
+        }
+        Ok(())
+    }
+}
