@@ -12,7 +12,9 @@ pub use self::types::{list, put, show};
 use crate::{
     config::Account,
     event::Event,
+    id::MemberId,
     platform::{Context, Outcome, Platform, PlatformError},
+    secret::Digest,
     store::{
         applying::Applying,
         event::{Events, Line},
@@ -56,12 +58,13 @@ pub async fn post<P: Platform>(
     }
     // (2)
     let tombs = Tombs::new(&cx.settings.keys, &account.id);
-    let tombs: Vec<_> = events.iter().map(|(_, event)| tombs.of_member(&event.member)).collect();
-    let lines: Vec<Line<'_>> = events
-        .iter()
-        .zip(&tombs)
-        .map(|((index, event), tombs)| Line { number: *index, event, tombs })
-        .collect();
+    let mut of_members: HashMap<&MemberId, Vec<Digest>> = HashMap::new();
+    for (_, event) in &events {
+        of_members.entry(&event.member).or_insert_with(|| tombs.of_member(&event.member));
+    }
+    let tombs = |event: &Event| of_members.get(&event.member).map(Vec::as_slice).unwrap_or_default();
+    let lines: Vec<Line<'_>> =
+        events.iter().map(|(index, event)| Line { number: *index, event, tombs: tombs(event) }).collect();
     let judged: Vec<Judged> = if lines.is_empty() {
         Vec::new()
     } else {

@@ -6,7 +6,10 @@ mod prove;
 
 pub(crate) use kept::days_are_exact;
 
-use enishi::time::{DAY, MINUTE, UnixMillis};
+use enishi::{
+    event::{BUILT_IN, Property, Type},
+    time::{DAY, MINUTE, UnixMillis},
+};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -176,5 +179,18 @@ fn a_call_is_one_batch_of_a_few_statements_however_many_events_it_brings() {
         let calls = stage.world.calls();
         assert_eq!((calls.batches, calls.statements), (1, 4), "{number}");
         assert_eq!((calls.cache_reads, calls.cache_writes, calls.enqueues, calls.fetches), (0, 0, 0, 0));
+    }
+}
+
+#[test]
+fn the_api_document_has_every_type_that_is_built_in_with_its_properties() {
+    let document = include_str!("../../../docs/API.md");
+    for Type { name, about, properties } in BUILT_IN {
+        let shown = |one: &Property| {
+            if one.is_needed { format!("**`{}`**", one.name) } else { format!("`{}`", one.name) }
+        };
+        let properties: Vec<String> = properties.iter().map(shown).collect();
+        let row = format!("| `{name}` | {about} | {} |", properties.join(", "));
+        assert!(document.lines().any(|line| line == row), "{row}");
     }
 }
