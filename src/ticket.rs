@@ -108,6 +108,24 @@ impl Ticket {
         Self::open(keys, account, cookie::value(request, cookie::TICKET)?, now)
     }
 
+    /// The ticket that led to an authorization request of this client: the one that the shop handed back, else the one in this
+    /// browser, unless the shop wants another page. A ticket of another client does not count.
+    #[must_use]
+    pub fn led(
+        request: &Request,
+        (client, handed, target): (&ClientId, Option<&str>, Option<&str>),
+        keys: &Keys,
+        account: &AccountId,
+        now: UnixMillis,
+    ) -> Option<Self> {
+        let ours = |ticket: &Self| ticket.client == *client;
+        let handed = handed.and_then(|hint| Self::open(keys, account, hint, now)).filter(ours);
+        handed.or_else(|| {
+            let carried = Self::carried(request, keys, account, now).filter(ours);
+            carried.filter(|ticket| target.is_none() || target == ticket.target.as_deref())
+        })
+    }
+
     /// The `Set-Cookie` header of a sealed ticket.
     #[must_use]
     pub fn cookie(sealed: &str) -> String {

@@ -83,19 +83,11 @@ fn with_ticket<P: Platform>(
     request: &Request,
     mut asked: AuthorizationRequest,
 ) -> (AuthorizationRequest, Option<AutoLoginLinkId>) {
-    let (keys, account, now) = (&cx.settings.keys, &site.account.id, cx.platform.now());
     let handed = asked.unverified_ticket.take();
-    let handed = handed.and_then(|hint| Ticket::open(keys, account, &hint, now));
-    let ours = |ticket: &Ticket| ticket.client == asked.client_id;
-    let (target, via) = match handed.filter(ours) {
-        Some(ticket) => (ticket.target.or(asked.target.take()), ticket.link),
-        None => match Ticket::carried(request, keys, account, now).filter(ours) {
-            Some(ticket) if asked.target.is_none() || asked.target == ticket.target => {
-                (ticket.target, ticket.link)
-            }
-            _ => (asked.target.take(), None),
-        },
-    };
+    let said = (&asked.client_id, handed.as_deref(), asked.target.as_deref());
+    let ticket = Ticket::led(request, said, &cx.settings.keys, &site.account.id, cx.platform.now());
+    let (target, via) = ticket.map_or((None, None), |ticket| (ticket.target, ticket.link));
+    let target = target.or(asked.target.take());
     asked.target = target.filter(|page| site.account.may_lead_to(&asked.client_id, page));
     (asked, via)
 }

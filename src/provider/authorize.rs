@@ -13,9 +13,10 @@ use crate::{
     platform::{Context, Outcome, Platform, PlatformError},
     secret::{Digest, SecretText},
     store::{
-        Statement, pushed,
+        Statement, click, pushed,
         session::{self, Asked, NewCode, Of},
     },
+    ticket::Ticket,
     web::{
         MAX_URL, Reply, Request, cookie,
         form::Form,
@@ -61,7 +62,8 @@ impl Step {
 
 /// Judges the request: (1) a POST continues as GET, because a cross-site POST carries no `Lax` session cookie; (2) a
 /// `request_uri` of ours stands for the request that was pushed; (3) any other request is read, with the configuration
-/// afresh before anything is refused for it; (4) a session of this browser answers with a code; (5) without one,
+/// afresh before anything is refused for it; (4) a session of this browser answers with a code, which is a click of the link that
+/// led here; (5) without one,
 /// `prompt=none` is refused, everything else logs in.
 ///
 /// `openers` are the names under which this browser has opened pushed requests. Without a session cookie and with warm
@@ -98,8 +100,15 @@ pub async fn authorize<P: Platform>(
         .filter(|_| !matches!(asked.prompt, Prompt::Login | Prompt::Consent));
     if let Some(token) = session {
         let code = SecretText::from_random(cx.platform.random());
-        let statement = of_session(cx, &site, &code, Asked::Request(&asked), token, &asked.client_id);
-        if cx.platform.one(&site.account.database, statement).await?.changes == 1 {
+        let mut statements =
+            vec![of_session(cx, &site, &code, Asked::Request(&asked), token, &asked.client_id)];
+        let said = (&asked.client_id, asked.unverified_ticket.as_deref(), asked.target.as_deref());
+        let ticket = Ticket::led(request, said, &cx.settings.keys, &site.account.id, cx.platform.now());
+        if let Some(link) = ticket.and_then(|ticket| ticket.link) {
+            statements.push(click::by_code(&site.account.id, &code, &link, cx.platform.now()));
+        }
+        let outcomes = cx.platform.batch(&site.account.database, statements).await?;
+        if outcomes.first().is_some_and(|made| made.changes == 1) {
             return Ok(Step::with_code(&site, request, &asked, &code));
         }
     }

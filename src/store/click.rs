@@ -3,6 +3,7 @@
 use super::Statement;
 use crate::{
     id::{AccountId, AutoLoginLinkId, LineUserId},
+    secret::SecretText,
     time::UnixMillis,
 };
 
@@ -20,6 +21,20 @@ pub fn insert(
     )
     .bind(account)
     .bind(line_user_id)
+    .bind(now)
+    .bind(link)
+}
+
+/// The same of a session that answered with this code, if the batch made it.
+#[must_use]
+pub fn by_code(account: &AccountId, code: &SecretText, link: &AutoLoginLinkId, now: UnixMillis) -> Statement {
+    Statement::new(
+        "INSERT INTO clicks (account, line_user, at, link) \
+         SELECT ?1, s.line_user, ?3, ?4 FROM codes c JOIN sessions s ON s.account = ?1 AND s.sid = c.sid \
+         WHERE c.account = ?1 AND c.digest = ?2 ON CONFLICT DO NOTHING",
+    )
+    .bind(account)
+    .bind(&code.digest())
     .bind(now)
     .bind(link)
 }

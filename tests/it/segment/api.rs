@@ -219,6 +219,12 @@ fn who_logs_in_by_a_link_has_clicked_it() {
     assert_eq!(reachable(&stage, &rule), 0, "opened, and not logged in: {target}");
     browser.log_in(shop, &shop.begin("1"), Consent::Plain);
     assert_eq!(reachable(&stage, &rule), 1);
+    stage.world.advance(DAY / 48);
+    browser.go(link["url"].as_str().unwrap());
+    browser.go(&shop.begin("2").url);
+    assert_eq!(stage.count("clicks"), 2, "once more, with the session of before");
+    browser.go(&shop.begin("3").url);
+    assert_eq!(stage.count("clicks"), 2, "without the link");
     assert_eq!(reachable(&stage, &json!({ "clicked": { "within_days": 7 } })), 1);
     stage.world.advance(8 * DAY);
     assert_eq!(reachable(&stage, &json!({ "clicked": { "within_days": 7 } })), 0);
