@@ -78,8 +78,11 @@ async function measured(size) {
   }
 }
 
-/** A number below `below` that looks drawn, and is the same in every run. */
-const drawn = (n, salt, below) => `abs((${n} * 2654435761 + ${salt}) * 40503 % 1000003 * 7919 % ${below})`;
+/** A number below `below` that looks drawn, is the same in every run, and has nothing to do with one of another salt. */
+const drawn = (n, salt, below) => {
+  const spread = `(${n} * ${1_103_515_245 + salt * 1_000_003} % 2147483647)`;
+  return `(${spread} * (${spread} % 65521 + 1) % 2147483647 % ${below})`;
+};
 
 /**
  * Members who are linked, nine of ten of them friends, and a few friends who are linked to nobody; three attributes each; events
