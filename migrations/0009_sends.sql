@@ -40,6 +40,8 @@ CREATE TABLE sends_next (
   chunks INTEGER NOT NULL DEFAULT 0,
   -- Chunks below this number may be delivered.
   released INTEGER NOT NULL DEFAULT 0,
+  -- Of chunks below this number it is no longer known who they were for.
+  swept INTEGER NOT NULL DEFAULT 0,
   -- `"customAggregationUnits":[…]` and the like, as the body of each call continues after the messages.
   with_each TEXT NOT NULL DEFAULT '',
   unit TEXT,
@@ -61,6 +63,7 @@ CREATE UNIQUE INDEX sends_by_idempotency_key ON sends (account, idempotency_key)
 CREATE INDEX sends_by_account ON sends (account, number);
 -- Those that hold a reservation, or have something open.
 CREATE INDEX sends_active ON sends (account, number) WHERE state IN ('expanding', 'sending', 'cancelling');
+CREATE INDEX sends_kept ON sends (ended_at) WHERE ended_at IS NOT NULL AND swept < chunks;
 CREATE INDEX sends_due ON sends (due_at) WHERE due_at IS NOT NULL AND paused IS NULL;
 
 CREATE TABLE chunks_next (

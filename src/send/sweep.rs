@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 use crate::{
+    config::RECEIPTS_KEPT,
     id::{AccountId, SendId},
     platform::{Context, Database, Platform, PlatformError},
     store::{Job, Statement},
-    time::{MINUTE, japanese_month},
+    time::{DAY, MINUTE, UnixMillis, japanese_month},
 };
 
 /// Jobs that one tick puts on the queue.
@@ -18,6 +19,32 @@ struct Row {
     send: SendId,
     chunk: Option<i64>,
     personal: u8,
+}
+
+/// Chunks whose receipts one tick forgets.
+const FORGOTTEN: i64 = 20;
+
+/// Of the send that ended first before this, the receipts of a few chunks, and whom those were for. Their counts stay.
+fn forget(before: UnixMillis) -> Vec<Statement> {
+    let first = "SELECT k.number FROM sends k INDEXED BY sends_kept WHERE k.ended_at < ?1 AND k.ended_at IS NOT NULL \
+        AND k.swept < k.chunks ORDER BY k.ended_at LIMIT 1";
+    let chunks = format!(
+        "FROM sends s CROSS JOIN chunks c ON c.account = s.account AND c.send = s.id AND c.chunk >= s.swept \
+           AND c.chunk < s.swept + {FORGOTTEN}"
+    );
+    let with = |sql: String| Statement::compiled(sql).bind(before);
+    vec![
+        with(format!(
+            "DELETE FROM receipts WHERE (account, line_user, at, send) IN (SELECT r.account, r.line_user, r.at, r.send {chunks} \
+               CROSS JOIN json_each(c.line_users) j CROSS JOIN receipts r ON r.account = c.account AND r.line_user = j.value \
+                 AND r.at < ?1 AND r.send = s.number WHERE s.number = ({first}))"
+        )),
+        with(format!(
+            "UPDATE chunks SET line_users = '[]' WHERE (account, send, chunk) IN \
+               (SELECT c.account, c.send, c.chunk {chunks} WHERE s.number = ({first}))"
+        )),
+        with(format!("UPDATE sends SET swept = swept + {FORGOTTEN} WHERE number = ({first})")),
+    ]
 }
 
 /// Finds what is scheduled, what rested, and what its job was lost of: a repeat of a job that was not lost changes nothing.
@@ -50,5 +77,6 @@ pub async fn sweep<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError>
             }
         }));
     }
+    cx.platform.batch(&Database::default(), forget(now + -DAY * RECEIPTS_KEPT)).await?;
     if jobs.is_empty() { Ok(()) } else { cx.platform.enqueue(&jobs).await }
 }

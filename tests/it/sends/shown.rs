@@ -145,3 +145,20 @@ fn a_segments_rule_counts_as_it_is_when_the_send_begins() {
     stage.world.settle(MINUTE);
     assert_eq!(show(&stage, &second)["reason"], "segment_gone");
 }
+
+#[test]
+fn after_ninety_days_nobody_knows_who_had_what_and_the_counts_stay() {
+    let stage = Stage::new(1);
+    stage.many_members(1_200, "gold");
+    let id = make(&stage, &gold(&json!({})));
+    stage.world.settle(MINUTE);
+    stage.world.advance(89 * 24 * HOUR);
+    stage.world.tick();
+    assert_eq!(stage.count("receipts"), 1_200);
+    stage.world.advance(25 * HOUR);
+    stage.world.tick();
+    assert_eq!((stage.count("receipts"), stage.count("chunks WHERE line_users <> '[]'")), (0, 0));
+    assert_eq!(show(&stage, &id)["accepted"], 1_200);
+    assert_eq!(pages(&stage, &format!("/v1/sends/{id}/recipients"), "recipients", 100).len(), 0);
+    assert_eq!(act(&stage, &id, "retry"), (409, "wrong_state".to_owned()));
+}
