@@ -8,17 +8,16 @@
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Held, SOON, audience_job, enqueue, patience};
+use super::{Held, SOON, patience};
 use crate::{
     channel,
     config::{self, Account},
     id::{AccountId, AudienceId, NarrowcastId, retry_key},
     line::{
-        audience::{self as line, LEAST_RECIPIENTS, Narrowcast, Progress},
+        audience::{self as line, Narrowcast, Progress},
         messaging::{self, Verdict},
     },
     platform::{Context, Platform, PlatformError},
-    quota,
     secret::SecretText,
     store::{Disposition, Statement, Value},
     time::{DAY, HOUR, MINUTE, UnixMillis},
@@ -34,31 +33,31 @@ const UNRESOLVED_AFTER: i64 = 23 * HOUR;
 const TOLD_FOR: i64 = 14 * DAY;
 
 #[derive(Debug, Deserialize)]
-struct Row {
-    state: String,
-    audience: Option<AudienceId>,
-    filter: Option<String>,
-    wanted_max: Option<i64>,
-    max: Option<i64>,
+pub(super) struct Row {
+    pub(super) state: String,
+    pub(super) audience: Option<AudienceId>,
+    pub(super) filter: Option<String>,
+    pub(super) wanted_max: Option<i64>,
+    pub(super) max: Option<i64>,
     silent: i64,
     messages: String,
-    charged: i64,
-    charged_at: Option<UnixMillis>,
+    pub(super) charged: i64,
+    pub(super) charged_at: Option<UnixMillis>,
     attempts: i64,
     first_attempt_at: Option<UnixMillis>,
     request_id: Option<String>,
     accepted_at: Option<UnixMillis>,
     /// Of the audience, if there is one.
-    audience_state: Option<String>,
+    pub(super) audience_state: Option<String>,
     group_id: Option<i64>,
-    people: i64,
+    pub(super) people: i64,
 }
 
-struct Job<'a, P> {
-    cx: Context<'a, P>,
-    account: &'a Account,
-    id: &'a NarrowcastId,
-    held: Held,
+pub(super) struct Job<'a, P> {
+    pub(super) cx: Context<'a, P>,
+    pub(super) account: &'a Account,
+    pub(super) id: &'a NarrowcastId,
+    pub(super) held: Held,
 }
 
 /// Moves a narrowcast on. What fails is found by cron when the hold is over.
@@ -118,7 +117,7 @@ impl<P: Platform> Job<'_, P> {
         self.cx.platform.one(&self.account.database, take).await?.first()
     }
 
-    fn writing(&self, set: &str, values: Vec<Value>) -> Statement {
+    pub(super) fn writing(&self, set: &str, values: Vec<Value>) -> Statement {
         let write = Statement::compiled(format!(
             "UPDATE narrowcasts SET {set} WHERE account = ?1 AND id = ?2 AND due_at = ?3"
         ))
@@ -129,46 +128,13 @@ impl<P: Platform> Job<'_, P> {
     }
 
     /// Writes if the row is still this job's; whether it was.
-    async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
+    pub(super) async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
         Ok(self.cx.platform.one(&self.account.database, self.writing(set, values)).await?.changes > 0)
     }
 
-    async fn later(&self, millis: i64) -> Result<(), PlatformError> {
+    pub(super) async fn later(&self, millis: i64) -> Result<(), PlatformError> {
         let at = self.cx.platform.now() + millis;
         self.write("due_at = ?4", vec![at.into()]).await.map(|_| ())
-    }
-
-    /// Whether the messages are counted, and LINE may be asked now.
-    async fn is_charged(&self, row: &mut Row) -> Result<bool, PlatformError> {
-        let people = match row.audience_state.as_deref() {
-            Some("ready") if row.filter.is_some() && row.people < LEAST_RECIPIENTS => {
-                let words = format!("with a filter LINE sends to {LEAST_RECIPIENTS} people or more");
-                return self.end(row, "failed", Some(words), &Progress::none()).await.map(|()| false);
-            }
-            Some("ready") => row.people,
-            Some("uploading" | "waiting") => return self.later(SOON).await.map(|()| false),
-            // For everyone the most is said.
-            None if row.audience.is_none() => row.wanted_max.unwrap_or(1),
-            state => {
-                let words = format!("its audience is {}", state.unwrap_or("no more"));
-                return self.end(row, "failed", Some(words), &Progress::none()).await.map(|()| false);
-            }
-        };
-        let max = row.wanted_max.map_or(people, |wanted| wanted.min(people)).max(1);
-        if !quota::charge(self.cx, self.account, max).await? {
-            let words = Some("the month's messages are used up, or reserved".to_owned());
-            return self.end(row, "failed", words, &Progress::none()).await.map(|()| false);
-        }
-        let values = vec![max.into(), self.held.now.into()];
-        let set = "state = 'sending', max = ?4, charged = ?4, charged_at = ?5";
-        if !self.write(set, values).await? {
-            let back = quota::give_back(self.account, max, self.held.now);
-            self.cx.platform.one(&self.account.database, back).await?;
-            return Ok(false);
-        }
-        "sending".clone_into(&mut row.state);
-        (row.max, row.charged, row.charged_at) = (Some(max), max, Some(self.held.now));
-        Ok(true)
     }
 
     async fn send(&self, row: Row, token: &SecretText) -> Result<(), PlatformError> {
@@ -255,44 +221,5 @@ impl<P: Platform> Job<'_, P> {
             }
             None => self.later(patience(since)).await,
         }
-    }
-
-    /// The end: messages that were counted and not used are given back; nobody knows them used where nobody knows.
-    async fn end(
-        &self,
-        row: &Row,
-        state: &str,
-        reason: Option<String>,
-        progress: &Progress,
-    ) -> Result<(), PlatformError> {
-        let now = self.cx.platform.now();
-        let values: Vec<Value> = vec![
-            state.into(),
-            reason.into(),
-            now.into(),
-            progress.target_count.into(),
-            progress.success_count.into(),
-            progress.failure_count.into(),
-        ];
-        let set =
-            "state = ?4, reason = ?5, ended_at = ?6, due_at = NULL, target = ?7, success = ?8, failure = ?9";
-        let mut statements = vec![self.writing(set, values)];
-        let used = if state == "unresolved" { row.charged } else { progress.success_count.unwrap_or(0) };
-        if let Some(charged_at) = row.charged_at.filter(|_| used < row.charged) {
-            statements.push(quota::give_back(self.account, row.charged - used, charged_at).if_changed());
-        }
-        if let Some(audience) = &row.audience {
-            let delete = "UPDATE audiences SET state = 'deleting', due_at = ?3 WHERE account = ?1 AND id = ?2 AND keep = 0 \
-                  AND state IN ('uploading', 'waiting', 'ready') \
-                  AND EXISTS (SELECT 1 FROM narrowcasts WHERE account = ?1 AND id = ?4 AND ended_at IS NOT NULL)";
-            let delete = Statement::new(delete).bind(&self.account.id).bind(audience).bind(now).bind(self.id);
-            statements.push(delete);
-        }
-        let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
-        if let (Some(audience), true) = (&row.audience, outcomes.last().is_some_and(|last| last.changes > 0))
-        {
-            enqueue(self.cx, audience_job(self.account, audience)).await;
-        }
-        Ok(())
     }
 }

@@ -6,13 +6,15 @@
 //! remains to be done, and when; a job takes a row by moving its `due_at`, and whatever it writes is conditional on that, so that of
 //! jobs that come twice one goes on. What a job was lost of, cron finds.
 //!
-//! `make.rs` audiences by the API, `upload.rs` their job; `ask.rs` narrowcasts by the API, `follow.rs` their job; `filter.rs` LINE's
+//! `make.rs` audiences by the API, `upload.rs` and `at_line.rs` their job; `ask.rs` narrowcasts by the API, `follow.rs` and `messages.rs` their job; `filter.rs` LINE's
 //! filters; `whom.rs` rules and segments; `show.rs` what became of both.
 
 mod ask;
+mod at_line;
 mod filter;
 mod follow;
 mod make;
+mod messages;
 mod show;
 mod upload;
 mod whom;

@@ -9,7 +9,7 @@
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Held, SOON, audience_job, enqueue};
+use super::{Held, SOON, at_line::Found, audience_job, enqueue};
 use crate::{
     channel,
     config::{self, Account},
@@ -19,7 +19,7 @@ use crate::{
     rule::{self, Rule},
     secret::SecretText,
     store::{Disposition, Statement, Value},
-    time::{DAY, MINUTE, SECOND, UnixMillis},
+    time::{MINUTE, SECOND, UnixMillis},
     web::{Answer, Call},
 };
 
@@ -29,23 +29,17 @@ const PAGES: i64 = 8;
 /// How long a job has a row, in milliseconds: longer than its pages take.
 const HOLD: i64 = 6 * MINUTE;
 
-/// LINE may work for hours; then it is given up, in milliseconds.
-const WORKS_AT_MOST: i64 = 2 * DAY;
-
-/// LINE keeps an audience for 180 days; ours go before, in milliseconds.
-const KEPT: i64 = 170 * DAY;
-
 #[derive(Debug, Deserialize)]
-struct Row {
+pub(super) struct Row {
     name: String,
     rule: String,
     state: String,
-    reason: Option<String>,
-    group_id: Option<i64>,
-    asked: i64,
+    pub(super) reason: Option<String>,
+    pub(super) group_id: Option<i64>,
+    pub(super) asked: i64,
     expanded_to: i64,
     uploaded: i64,
-    created_at: UnixMillis,
+    pub(super) created_at: UnixMillis,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,11 +49,11 @@ struct Page {
     count: i64,
 }
 
-struct Job<'a, P> {
-    cx: Context<'a, P>,
-    account: &'a Account,
-    id: &'a AudienceId,
-    held: Held,
+pub(super) struct Job<'a, P> {
+    pub(super) cx: Context<'a, P>,
+    pub(super) account: &'a Account,
+    pub(super) id: &'a AudienceId,
+    pub(super) held: Held,
 }
 
 /// Moves an audience on. What fails is found by cron when the hold is over.
@@ -113,7 +107,7 @@ impl<P: Platform> Job<'_, P> {
     }
 
     /// Writes if the row is still this job's; whether it was.
-    async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
+    pub(super) async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
         let write = Statement::compiled(format!(
             "UPDATE audiences SET {set} WHERE account = ?1 AND id = ?2 AND due_at = ?3"
         ))
@@ -125,7 +119,7 @@ impl<P: Platform> Job<'_, P> {
     }
 
     /// No more of it: what LINE has of it is deleted, and it has failed.
-    async fn fail(&self, reason: String) -> Result<(), PlatformError> {
+    pub(super) async fn fail(&self, reason: String) -> Result<(), PlatformError> {
         let values = vec![reason.into(), self.held.now.into()];
         if self.write("state = 'deleting', reason = ?4, due_at = ?5", values).await? {
             enqueue(self.cx, audience_job(self.account, self.id)).await;
@@ -133,7 +127,7 @@ impl<P: Platform> Job<'_, P> {
         Ok(())
     }
 
-    async fn later(&self, millis: i64) -> Result<(), PlatformError> {
+    pub(super) async fn later(&self, millis: i64) -> Result<(), PlatformError> {
         let at = self.cx.platform.now() + millis;
         self.write("due_at = ?4", vec![at.into()]).await.map(|_| ())
     }
@@ -208,85 +202,11 @@ impl<P: Platform> Job<'_, P> {
     }
 
     /// What LINE calls the audience: with our id in it, so that it can be found.
-    fn description(&self, row: &Row) -> String {
+    pub(super) fn description(&self, row: &Row) -> String {
         format!("{} {}", row.name, self.id)
     }
 
-    /// Whether LINE made it.
-    async fn find(&self, row: &Row, token: &SecretText) -> Result<Found, PlatformError> {
-        let description = self.description(row);
-        let Answered::Taken(answer) =
-            self.call(line::find(&self.cx.settings.line, token, self.id.as_str())).await
-        else {
-            return Ok(Found::NoAnswer);
-        };
-        let Some(groups) = answer.json::<line::Groups>() else { return Ok(Found::NoAnswer) };
-        let group = groups.audience_groups.into_iter().find(|group| group.description == description);
-        Ok(group.map_or(Found::Nothing, |group| Found::Group(group.audience_group_id)))
-    }
-
-    async fn wait(&self, row: &Row, token: &SecretText) -> Result<(), PlatformError> {
-        let Some(group) = row.group_id else {
-            return self.fail("LINE has no such audience".to_owned()).await;
-        };
-        let shown = match self.call(line::get(&self.cx.settings.line, token, group)).await {
-            Answered::Taken(answer) => answer.json::<line::Shown>(),
-            Answered::Refused(words) => return self.fail(words).await,
-            Answered::Later => None,
-        };
-        let Some(line::Shown { audience_group, jobs }) = shown else { return self.later(SOON).await };
-        let is_worked_through =
-            jobs.iter().all(|job| matches!(job.job_status.as_str(), "FINISHED" | "FAILED"));
-        match audience_group.status.as_str() {
-            "READY" if is_worked_through => {
-                let values = vec![audience_group.audience_count.into(), (row.created_at + KEPT).into()];
-                self.write("state = 'ready', line_count = ?4, due_at = ?5", values).await.map(|_| ())
-            }
-            "FAILED" | "EXPIRED" | "INACTIVE" => {
-                let failed = audience_group.failed_type.unwrap_or(audience_group.status);
-                self.fail(format!("LINE says: {failed}")).await
-            }
-            _ if self.held.now - row.created_at > WORKS_AT_MOST => {
-                self.fail("LINE worked at it for two days".to_owned()).await
-            }
-            _ => self.later(super::patience(self.held.now - row.created_at)).await,
-        }
-    }
-
-    async fn delete(&self, row: &Row, token: &SecretText) -> Result<(), PlatformError> {
-        let group = match row.group_id {
-            None if row.asked == 1 => match self.find(row, token).await? {
-                Found::Group(group) => Some(group),
-                Found::Nothing => None,
-                Found::NoAnswer => return self.later(SOON).await,
-            },
-            group => group,
-        };
-        if let Some(group) = group {
-            let answer = self.cx.platform.fetch(line::delete(&self.cx.settings.line, token, group)).await;
-            if !answer.is_ok_and(|answer| answer.status.is_success() || line::is_gone(&answer)) {
-                return self.later(SOON).await;
-            }
-            // A call without an answer may have made another of this name.
-            match self.find(row, token).await? {
-                Found::Group(other) if other != group => {
-                    return self
-                        .write(
-                            "group_id = ?4, due_at = ?5",
-                            vec![other.into(), (self.held.now + SOON).into()],
-                        )
-                        .await
-                        .map(|_| ());
-                }
-                Found::NoAnswer => return self.later(SOON).await,
-                _ => {}
-            }
-        }
-        let state = if row.reason.is_some() { "failed" } else { "deleted" };
-        self.write("state = ?4, due_at = NULL", vec![state.into()]).await.map(|_| ())
-    }
-
-    async fn call(&self, call: Call) -> Answered {
+    pub(super) async fn call(&self, call: Call) -> Answered {
         let Ok(answer) = self.cx.platform.fetch(call).await else { return Answered::Later };
         match answer.status {
             status if status.is_success() => Answered::Taken(answer),
@@ -301,17 +221,12 @@ impl<P: Platform> Job<'_, P> {
     }
 }
 
-enum Answered {
+/// What LINE said to a call.
+pub(super) enum Answered {
     Taken(Answer),
     /// Not now, or nobody knows.
     Later,
     Refused(String),
-}
-
-enum Found {
-    Group(i64),
-    Nothing,
-    NoAnswer,
 }
 
 // A page is uploaded in far less, and a job's pages in the hold.

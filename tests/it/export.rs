@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Consent, Shop, Stage, json_body, webhook};
 
 /// What can be exported.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 23] = [
     "links",
     "link-history",
     "line-users",
@@ -28,6 +28,9 @@ const KINDS: [&str; 20] = [
     "webhook-deliveries",
     "webhook-counts",
     "webhook-refusals",
+    "audiences",
+    "narrowcasts",
+    "unit-insight",
     "audit-log",
 ];
 
@@ -101,8 +104,13 @@ fn lived_in() -> Stage {
     browser.log_in(&stage.shop, &stage.shop.begin("1"), Consent::Plain);
     let body = json!({
         "rule": { "attribute": "rank", "equals": "gold" }, "messages": [{ "type": "text", "text": "新茶" }],
+        "custom_aggregation_unit": "autumn",
     });
     assert_eq!(stage.api(&stage.shop, Method::POST, "/v1/sends", Some(&body)).0, 202);
+    let body = json!({
+        "name": "秋", "rule": { "attribute": "rank", "equals": "gold" }, "messages": [{ "type": "text", "text": "新茶" }],
+    });
+    assert_eq!(stage.api(&stage.shop, Method::POST, "/v1/narrowcasts", Some(&body)).0, 202);
     stage.world.settle(60_000);
     stage.client("a", &json!({}));
     let page = format!("{}tea", stage.shop.home_uri);
