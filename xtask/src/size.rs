@@ -11,7 +11,7 @@ use crate::progress::Progress;
 
 /// The largest wasm that may be shipped, in bytes, compressed as Cloudflare does. Of what there is, P-256 for ES256 is the
 /// largest single part.
-const LIMIT: usize = 900_000;
+const LIMIT: usize = 1_200_000;
 
 /// Whether the wasm may be shipped; tells its size.
 pub(crate) fn fits(path: &Path) -> Result<bool> {
