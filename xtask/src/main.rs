@@ -65,8 +65,11 @@ enum Task {
         #[arg(long)]
         seeds: Option<u64>,
     },
-    /// Measures the worker.
+    /// Measures the worker: what requests cost, or else sends or segments as they grow.
     Bench {
+        /// What is measured.
+        #[arg(value_enum, default_value_t)]
+        what: suites::Measured,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
@@ -118,7 +121,7 @@ fn perform(task: Task) -> Result<bool> {
         Task::Test { only } => return test::test(&project, &only, test::Figure::Small),
         Task::Build => build_only(&project)?,
         Task::Prove { suite, seeds } => return suites::prove(&project, suite.as_deref(), seeds),
-        Task::Bench { json } => suites::bench(&project, json)?,
+        Task::Bench { what, json } => suites::bench(&project, what, json)?,
         Task::Fuzz { target, seconds } => fuzz::fuzz(&project, target.as_deref(), seconds)?,
         Task::Audit => suites::audit(&project)?,
         Task::Account(AccountTask::Add(options)) => account::add(&project, &options)?,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::build::{SET_UP_STEPS, build, set_up};
+use crate::line;
 use crate::process::{command, show};
 use crate::progress::Progress;
 use crate::project::{Project, read};
@@ -40,14 +41,36 @@ fn by_seeds(project: &Project, suite: Option<&str>, seeds: Option<u64>) -> Resul
     show("the proof", &mut cargo)
 }
 
+/// What a benchmark measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Measured {
+    /// What requests cost, beside floors and a rival.
+    #[default]
+    Requests,
+    /// Sends of three sizes, from the request until they are done, against the LINE stand-in.
+    Sends,
+    /// Rules over accounts of three sizes.
+    Segments,
+}
+
 /// Builds the worker and measures it; the measurements go to standard output.
-pub(crate) fn bench(project: &Project, json: bool) -> Result<()> {
+pub(crate) fn bench(project: &Project, what: Measured, json: bool) -> Result<()> {
     let mut progress = Progress::new(SET_UP_STEPS + 2);
     let workshop = set_up(project, &mut progress)?;
     progress.step("the worker");
     build(project, &workshop)?;
     progress.step("the benchmark");
-    let mut node = workshop.node.script(project, "bench/bench.mjs");
+    let mut node = workshop.node.script(
+        project,
+        match what {
+            Measured::Requests => "bench/bench.mjs",
+            Measured::Sends => "bench/sends.mjs",
+            Measured::Segments => "bench/segments.mjs",
+        },
+    );
+    if what == Measured::Sends {
+        node.env("ENISHI_LINE", line::optimized_binary(project)?);
+    }
     if json {
         node.arg("--json");
     }
