@@ -4,6 +4,7 @@
 //! stops no other and is kept by its number and reason alone. An import displaces no link. It is `open` until whoever
 //! sends it says of how many parts it is, so that nobody takes a half of it for the whole.
 
+mod column;
 mod csv;
 mod erased;
 mod line;

@@ -1,8 +1,4 @@
 //! Members and events as CSV: what the columns are, and what a line says by them.
-//!
-//! A column is a name, and where its form does not tell what is meant, `:text`, `:number`, `:boolean`, `:date` or `:list` behind
-//! it. Without it `true` and `false` are booleans, what JSON takes as a number is one (`007` is text), and all else is text. An empty
-//! cell says nothing.
 
 use std::collections::HashSet;
 
@@ -10,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::{
     Kind,
+    column::{Column, needed, own},
     csv::{Content, records},
     line::{MAX_LINES, Reason, each, invalid},
 };
 use crate::{
-    attribute::{check_name, is_date},
     event::{BUILT_IN, Event},
     id::MemberId,
     platform::PlatformError,
@@ -27,28 +23,6 @@ use crate::{
 
 /// Cells of one part that say something: each becomes a row or more.
 const MAX_CELLS: usize = 100_000;
-
-/// What separates the elements of a list in a cell.
-const SEPARATOR: char = '|';
-
-/// What a cell is by its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
-    Guessed,
-    Text,
-    Number,
-    Boolean,
-    Date,
-    List,
-    Json,
-}
-
-/// A column: its name, and what its cells are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Column {
-    name: String,
-    cell: Cell,
-}
 
 /// The columns of a part.
 #[derive(Debug)]
@@ -136,73 +110,6 @@ impl Table {
         } else {
             Reason::Field("properties".to_owned())
         }
-    }
-}
-
-/// The columns that a kind has of itself; others are attributes or properties.
-fn own(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Events => &["id", "member_id", "type", "occurred_at", "properties"],
-        _ => &["member_id", "as_of", "tags"],
-    }
-}
-
-/// Those that must be there.
-fn needed(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Events => &["id", "member_id", "type", "occurred_at"],
-        _ => &["member_id"],
-    }
-}
-
-impl Column {
-    fn of(kind: Kind, written: &str) -> Result<Self, String> {
-        let written = written.trim();
-        if let Some(own) = own(kind).iter().find(|own| **own == written) {
-            let cell = match *own {
-                "properties" => Cell::Json,
-                "tags" => Cell::List,
-                _ => Cell::Text,
-            };
-            return Ok(Self { name: (*own).to_owned(), cell });
-        }
-        if written == "line_user_id" {
-            return Err("line_user_id is brought by an import of the kind links".to_owned());
-        }
-        let of = |form: &str| match form {
-            "text" => Some(Cell::Text),
-            "number" => Some(Cell::Number),
-            "boolean" => Some(Cell::Boolean),
-            "date" => Some(Cell::Date),
-            "list" => Some(Cell::List),
-            _ => None,
-        };
-        let formed = written.rsplit_once(':').and_then(|(name, form)| Some((name, of(form)?)));
-        let (name, cell) = formed.unwrap_or((written, Cell::Guessed));
-        check_name(name).map_err(|error| format!("{error}; a column's name is empty or too long"))?;
-        Ok(Self { name: name.to_owned(), cell })
-    }
-}
-
-impl Cell {
-    fn read(self, text: &str) -> Result<Value, &'static str> {
-        let is_bare = !text.starts_with(char::is_whitespace) && !text.ends_with(char::is_whitespace);
-        let number = || serde_json::from_str::<serde_json::Number>(text).ok().filter(|_| is_bare);
-        let boolean = || text.parse::<bool>().ok();
-        Ok(match self {
-            Self::Text => text.into(),
-            Self::Guessed => match (boolean(), number()) {
-                (Some(truth), _) => truth.into(),
-                (_, Some(number)) => number.into(),
-                _ => text.into(),
-            },
-            Self::Number => number().ok_or("must be a number, such as 12 or 0.5")?.into(),
-            Self::Boolean => boolean().ok_or("must be true or false")?.into(),
-            Self::Date if is_date(text) => text.into(),
-            Self::Date => return Err("must be a day, YYYY-MM-DD"),
-            Self::List => text.split(SEPARATOR).map(Value::from).collect(),
-            Self::Json => serde_json::from_str(text).map_err(|_| "must be a JSON object")?,
-        })
     }
 }
 

@@ -10,12 +10,13 @@ use enishi::{
     event::{BUILT_IN, Property, Type},
     time::{DAY, MINUTE, UnixMillis},
 };
+use enishi_world::Fault;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    erase::erase,
-    support::{Shop, Stage},
+    erase::{erase, found},
+    support::{Shop, Stage, json_body},
 };
 
 /// An event of the shop's own type at this time.
@@ -151,6 +152,34 @@ fn an_event_of_somebody_erased_is_refused_until_they_are_here_again() {
     let put = stage.api(&stage.shop, Method::PUT, "/v1/members/m-1", Some(&json!({})));
     assert_eq!(put.0, 200, "the shop's own word on this one member");
     assert_eq!(post(&stage, &[event("e-3", "m-1", now)])["accepted"], json!(1));
+}
+
+#[test]
+fn an_event_or_a_word_at_the_moment_of_an_erasure_leaves_nobody_behind() {
+    let mut after = 0;
+    for seed in 1..30 {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, &stage.shop);
+        post(&stage, &[event("e-0", "member-canary-7", world.now())]);
+        let events = json!({ "events": [event("e-1", "member-canary-7", world.now())] });
+        let words = json!({ "members": [{ "member_id": "member-canary-7", "tags": ["t"], "attributes": { "l": ["x"] } }] });
+        world.fail_at(1 + seed % 5, Fault::Stalled);
+        let requests = [
+            shop.api_request(Method::DELETE, "/v1/members/member-canary-7", None),
+            shop.api_request(Method::POST, "/v1/events", Some(&events)),
+            shop.api_request(Method::POST, "/v1/members", Some(&words)),
+        ];
+        let replies = world.together(requests.map(|request| world.serve(request)));
+        world.end_faults();
+        assert_eq!(replies[0].as_ref().unwrap().status, 204, "seed {seed}");
+        let answers: Vec<Value> =
+            replies[1..].iter().map(|reply| json_body(reply.as_ref().unwrap())).collect();
+        after += answers.iter().filter(|answer| answer["results"][0]["field"] == "member_id").count();
+        assert_eq!(found(&stage, &["member-canary-7"]), [], "seed {seed}: {answers:?}");
+        let tables = ["events", "event_days", "tags", "tag_removals", "attributes", "attribute_items"];
+        assert_eq!(tables.map(|table| stage.count(table)), [0; 6], "seed {seed}");
+    }
+    assert!(after > 0, "some came after it");
 }
 
 #[test]

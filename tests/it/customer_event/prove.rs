@@ -188,6 +188,67 @@ fn prove_events_of_many_callers_at_once_count_once_and_are_swept_while_they_come
     });
 }
 
+#[test]
+fn prove_events_of_a_file_are_put_in_once_however_its_parts_are_sent() {
+    for_each_seed_of("prove_events_imports", 100, |seed| {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        let id = crate::import::begin(&stage, &json!({ "kind": "events" }));
+        let now = world.now();
+        let mut model = BTreeSet::new();
+        let parts: Vec<String> = (0..8)
+            .map(|_| {
+                let lines = (0..=world.below(30)).map(|_| {
+                    let number = world.below(100);
+                    let at = (now + -(i64::try_from(number).unwrap() * DAY)).rfc3339();
+                    if world.below(8) == 0 {
+                        return format!("e-{number},,visited,{at},1\n");
+                    }
+                    model.insert(format!("e-{number}"));
+                    format!("e-{number},m-{},visited,{at},{number}\n", number % 9)
+                });
+                let lines: String = lines.collect();
+                format!("id,member_id,type,occurred_at,n\n{lines}")
+            })
+            .collect();
+        // Some more than once, in any order, several at a time, until each is answered.
+        let mut waiting: Vec<usize> = (1..=parts.len()).chain(1..=3).collect();
+        let (mut accepted, mut sent) = (BTreeMap::new(), 0);
+        world.fail_by_seed(0.2);
+        while !waiting.is_empty() {
+            let together = 1 + world.below(waiting.len().min(3));
+            let numbers: Vec<usize> =
+                (0..together).map(|_| waiting.swap_remove(world.below(waiting.len()))).collect();
+            let requests =
+                numbers.iter().map(|n| crate::import::part(&stage, &id, *n, parts[n - 1].as_bytes()));
+            let replies = world.together(requests.map(|request| world.serve(request)));
+            sent += numbers.len() as u64;
+            for (number, reply) in numbers.into_iter().zip(replies) {
+                match reply.map(|reply| (reply.status.as_u16(), json_body(&reply))) {
+                    Some((200, answer)) => {
+                        let number_of = answer["accepted"].as_u64().unwrap();
+                        assert_eq!(
+                            *accepted.entry(number).or_insert(number_of),
+                            number_of,
+                            "seed {seed}: {answer}"
+                        );
+                        let lines = parts[number - 1].lines().count() as u64 - 1;
+                        assert_eq!(answer["lines"], json!(lines), "seed {seed}: {answer}");
+                    }
+                    None | Some((503, _)) => waiting.push(number),
+                    Some(other) => panic!("seed {seed}: {other:?}"),
+                }
+            }
+        }
+        world.end_faults();
+        let there: BTreeSet<String> = stored(&stage).into_keys().collect();
+        assert_eq!(there, model, "seed {seed}");
+        assert_eq!(accepted.values().sum::<u64>(), model.len() as u64, "seed {seed}");
+        days_are_exact(&stage);
+        vec![("parts sent", sent), ("events", model.len() as u64)] as Figures
+    });
+}
+
 /// What the newest words say of one member: each attribute, and each tag, with the time of the word.
 #[derive(Default)]
 struct Known {

@@ -17,7 +17,7 @@ pub(super) fn user(number: usize) -> String {
 }
 
 /// A part of an import of the first shop.
-pub(super) fn part(stage: &Stage, id: &str, number: usize, csv: impl Into<Vec<u8>>) -> Request {
+pub(crate) fn part(stage: &Stage, id: &str, number: usize, csv: impl Into<Vec<u8>>) -> Request {
     let mut put = request(Method::PUT, &format!("{}/v1/imports/{id}/parts/{number}", ACCOUNT.issuer));
     let bearer = format!("Bearer {}", stage.shop.api_key);
     put.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap());

@@ -5,17 +5,15 @@
 //! subject that becomes theirs if they are seen for the first time; `w` as of when, `a` attributes `[name, kind, value]`, `x` whether
 //! `p`, the tags that are there, are all; `r` the tags that are not, among them '' where `x`.
 
-use serde::Serialize;
-use serde_json::Value;
+mod row;
 
+use self::row::{Full, Slim};
 use super::{
     Statement,
     applying::{Applying, as_json, is_welcome},
     brought,
 };
 use crate::{
-    attribute::Attribute,
-    id::Subject,
     secret::{Digest, hmac_sha256},
     word::Word,
 };
@@ -31,36 +29,6 @@ pub struct Line<'a> {
     pub tombs: &'a [Digest],
     /// Tombstones of the LINE user.
     pub user_tombs: &'a [Digest],
-}
-
-/// A line without what it says.
-#[derive(Serialize)]
-struct Slim<'a> {
-    n: usize,
-    m: &'a str,
-    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
-    t: &'a [Digest],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    u: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
-    v: &'a [Digest],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<Subject>,
-}
-
-/// A line as a whole.
-#[derive(Serialize)]
-struct Full<'a> {
-    m: &'a str,
-    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
-    t: &'a [Digest],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    u: Option<&'a str>,
-    w: i64,
-    a: Vec<(&'a str, &'static str, Value)>,
-    x: bool,
-    p: &'a [String],
-    r: Vec<&'a str>,
 }
 
 /// SQL, over `e`: that nothing is in the way of the line; the links are made before.
@@ -93,21 +61,7 @@ impl<'a> Words<'a> {
     /// These words. `seed` is random: subjects and the ids of links are drawn from it.
     #[must_use]
     pub fn new(applying: Applying<'a>, lines: &'a [Line<'a>], seed: [u8; 32]) -> Self {
-        let slim = |line: &Line<'a>| {
-            let user = line.word.line_user.as_ref();
-            let subject = |user: &crate::id::LineUserId| {
-                Subject::from_random(hmac_sha256(&seed, user.as_str().as_bytes()))
-            };
-            let row = Slim {
-                n: line.number,
-                m: line.word.member.as_str(),
-                t: line.tombs,
-                u: user.map(crate::id::LineUserId::as_str),
-                v: line.user_tombs,
-                s: user.map(subject),
-            };
-            serde_json::to_string(&row).unwrap_or_default()
-        };
+        let slim = |line: &Line<'a>| serde_json::to_string(&Slim::of(line, &seed)).unwrap_or_default();
         let slim: Vec<String> = lines.iter().map(slim).collect();
         Self {
             applying,
@@ -123,7 +77,7 @@ impl<'a> Words<'a> {
     pub fn apply(&self) -> Vec<Statement> {
         let mut statements = if self.has_users { self.bring() } else { Vec::new() };
         let (mut has_attributes, mut has_lists, mut has_tags) = (false, false, false);
-        let full: Vec<Full<'_>> = self.lines.iter().map(full).collect();
+        let full: Vec<Full<'_>> = self.lines.iter().map(Full::of).collect();
         for line in &full {
             has_attributes |= !line.a.is_empty();
             has_lists |= line.a.iter().any(|(_, kind, _)| *kind == "list");
@@ -282,24 +236,5 @@ impl<'a> Words<'a> {
              FROM json_each(?3) e"
         );
         (sql, &self.slim)
-    }
-}
-
-fn full<'a>(line: &Line<'a>) -> Full<'a> {
-    let Word { member, attributes, tags, line_user, as_of } = line.word;
-    let attribute = |(name, value): &'a (String, Option<Attribute>)| {
-        let kind = value.as_ref().map_or("removed", Attribute::kind);
-        (name.as_str(), kind, value.as_ref().map_or_else(|| "".into(), Attribute::json))
-    };
-    let whole = tags.is_whole.then_some("");
-    Full {
-        m: member.as_str(),
-        t: line.tombs,
-        u: line_user.as_ref().map(crate::id::LineUserId::as_str),
-        w: as_of.0,
-        a: attributes.iter().map(attribute).collect(),
-        x: tags.is_whole,
-        p: &tags.add,
-        r: whole.into_iter().chain(tags.remove.iter().map(String::as_str)).collect(),
     }
 }
