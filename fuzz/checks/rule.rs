@@ -34,7 +34,7 @@ pub(crate) fn check(data: &[u8]) {
     let Ok(account) = AccountId::parse("a") else { return };
     let audience = rule::audience(&account, &rule, NOW);
     assert!(audience.bound() <= MAX_VALUES, "{}", audience.bound());
-    for statement in rule::left_out(&account, &rule, NOW).into_iter().chain([audience.count()]) {
+    for statement in rule::figures(&account, &rule, NOW).into_iter().chain([audience.count()]) {
         assert!(statement.sql.len() <= MAX_SQL, "{}", statement.sql.len());
         assert!(!statement.sql.contains(MARK), "{}", statement.sql);
         assert!(statement.values.len() <= MAX_VALUES);

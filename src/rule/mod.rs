@@ -11,7 +11,7 @@ mod compile;
 mod condition;
 mod read;
 
-pub use compile::{Audience, audience, left_out, named};
+pub use compile::{Audience, audience, figures, named};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -7,19 +7,15 @@ use serde_json::json;
 use super::{Meant, cost};
 use crate::{
     config::Account,
-    platform::{Context, Outcome, Platform},
+    platform::{Context, Platform},
     rule, selection,
     web::{ApiError, Reply, Request},
 };
 
-#[derive(Deserialize)]
-struct Reachable {
-    count: i64,
-}
-
-/// Those of whom the rule is true and who are not reached.
+/// Those of whom the rule is true.
 #[derive(Deserialize, Default)]
-struct LeftOut {
+struct Figures {
+    reachable: i64,
     blocked: i64,
     not_friends: i64,
     not_linked: i64,
@@ -36,26 +32,24 @@ pub async fn count<P: Platform>(
     let rule = selection::meant(cx, account, rule, segment.as_deref()).await?;
     // (2)
     let now = cx.platform.now();
-    let mut statements = vec![rule::audience(&account.id, &rule, now).count()];
-    statements.extend(rule::left_out(&account.id, &rule, now));
-    let outcomes = cx.platform.batch(&account.database, statements).await?;
-    let reachable: Option<Reachable> = outcomes.first().map(Outcome::first).transpose()?.flatten();
-    let reachable = reachable.map_or(0, |reachable| reachable.count);
-    let mut out = LeftOut::default();
-    for outcome in outcomes.iter().skip(1) {
-        let more: LeftOut = outcome.first()?.unwrap_or_default();
-        out.blocked += more.blocked;
-        out.not_friends += more.not_friends;
-        out.not_linked += more.not_linked;
+    let outcomes = cx.platform.batch(&account.database, rule::figures(&account.id, &rule, now)).await?;
+    let mut sum = Figures::default();
+    for outcome in &outcomes {
+        let more: Figures = outcome.first()?.unwrap_or_default();
+        sum.reachable += more.reachable;
+        sum.blocked += more.blocked;
+        sum.not_friends += more.not_friends;
+        sum.not_linked += more.not_linked;
     }
+    let Figures { reachable, blocked, not_friends, not_linked } = sum;
     // (3)
     let quota = cost::month(cx, account).await;
     Ok(Reply::json(
         StatusCode::OK,
         &json!({
-            "count": reachable + out.blocked + out.not_friends + out.not_linked,
+            "count": reachable + blocked + not_friends + not_linked,
             "reachable": reachable,
-            "excluded": { "blocked": out.blocked, "not_friends": out.not_friends, "not_linked": out.not_linked },
+            "excluded": { "blocked": blocked, "not_friends": not_friends, "not_linked": not_linked },
             "messages": reachable,
             "yen": cost::yen(account, reachable),
             "quota": quota,

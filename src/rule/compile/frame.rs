@@ -16,8 +16,8 @@ pub(super) enum Frame {
     Linked,
     /// LINE users, in their order, and their links if they have one.
     Users,
-    /// Members, and their links if they have one.
-    Members,
+    /// Members who are linked to nobody.
+    Unlinked,
 }
 
 impl Frame {
@@ -31,7 +31,7 @@ impl Frame {
         match self {
             Self::Linked => "l.member",
             Self::Users => "ifnull(l.member, 0)",
-            Self::Members => "m.id",
+            Self::Unlinked => "m.id",
         }
     }
 
@@ -40,16 +40,29 @@ impl Frame {
         match self {
             Self::Linked => "l.line_user",
             Self::Users => "u.id",
-            Self::Members => "ifnull(l.line_user, 0)",
+            Self::Unlinked => "0",
         }
     }
 
     /// Selects from those who are asked about, all of them.
     pub(super) fn asked(self) -> &'static str {
         match self {
-            Self::Linked | Self::Members => "FROM links q WHERE q.account = ?1 AND q.line_user > 0",
+            Self::Linked | Self::Unlinked => "FROM links q WHERE q.account = ?1 AND q.line_user > 0",
             Self::Users => {
                 "FROM line_users q INDEXED BY line_users_by_friendship WHERE q.account = ?1 AND q.friend = 1 AND q.id > 0"
+            }
+        }
+    }
+
+    /// What is counted of them. In SQL, a truth is a number.
+    fn figures(self) -> &'static str {
+        match self {
+            Self::Unlinked => "0 AS reachable, 0 AS blocked, 0 AS not_friends, count(*) AS not_linked",
+            Self::Linked | Self::Users => {
+                "coalesce(sum(u.friend IS 1), 0) AS reachable, \
+                 coalesce(sum(u.friend IS 0 AND u.friendship_event <> ''), 0) AS blocked, \
+                 coalesce(sum(u.friend IS NULL OR (u.friend = 0 AND u.friendship_event = '')), 0) AS not_friends, \
+                 0 AS not_linked"
             }
         }
     }
@@ -66,10 +79,11 @@ impl Frame {
                  LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \
                  WHERE u.account = ?1 AND {friendship} AND u.id > ?2 AND {condition}"
             ),
-            Self::Members => format!(
-                "FROM members m INDEXED BY members_by_member_id LEFT JOIN links l ON l.account = ?1 AND l.member = m.id \
-                 LEFT JOIN line_users u ON u.id = l.line_user \
-                 WHERE m.account = ?1 AND m.member_id > '' AND m.id > ?2 AND {friendship} AND {condition}"
+            Self::Unlinked => format!(
+                "FROM members m INDEXED BY members_by_member_id \
+                 WHERE m.account = ?1 AND m.member_id > '' AND m.id > ?2 AND {friendship} AND NOT EXISTS \
+                   (SELECT 1 FROM links l INDEXED BY links_by_member_number WHERE l.account = ?1 AND l.member = m.id) \
+                 AND {condition}"
             ),
         }
     }
@@ -171,30 +185,25 @@ pub fn named(account: &AccountId, members: &[MemberId], now: UnixMillis) -> Audi
     Audience { clause, values: compiler.values, subject: Frame::Linked.subject() }
 }
 
-/// Counts those of whom the rule is true and who are not reached, as `blocked`, `not_friends` and `not_linked`: members,
-/// and where the rule speaks of the link, LINE users. The rows are to be summed.
+/// Counts those of whom the rule is true, as `reachable`, and of those who are not reached as `blocked`, `not_friends` and
+/// `not_linked`: members, and where the rule speaks of the link, LINE users. The rows are to be summed.
 ///
 /// `blocked` is LINE's word in an event; of whom we only know at a login that they were no friend, it may be either.
 #[must_use]
-pub fn left_out(account: &AccountId, rule: &Rule, now: UnixMillis) -> Vec<Statement> {
-    let frame = match Frame::of(&rule.condition) {
-        Frame::Users => Frame::Users,
-        _ => Frame::Members,
+pub fn figures(account: &AccountId, rule: &Rule, now: UnixMillis) -> Vec<Statement> {
+    // Links and LINE users lie in one order: friends or not, they are gone through once. By friendship there is an index.
+    let parts: &[(Frame, &str)] = match Frame::of(&rule.condition) {
+        Frame::Users => &[
+            (Frame::Users, "u.friend = 1"),
+            (Frame::Users, "u.friend = 0"),
+            (Frame::Users, "u.friend IS NULL"),
+        ],
+        _ => &[(Frame::Linked, "1"), (Frame::Unlinked, "1")],
     };
-    let friendships: &[&str] = match frame {
-        Frame::Users => &["u.friend = 0", "u.friend IS NULL"],
-        _ => &["u.friend IS NOT 1"],
-    };
-    let counted = |friendship: &&str| {
-        let audience = Audience::new(account, &rule.condition, now, frame, friendship);
-        // In SQL, a truth is a number.
-        let (blocked, linked) = ("(u.friend IS 0 AND u.friendship_event <> '')", "(u.id IS NOT NULL)");
-        let sql = format!(
-            "SELECT coalesce(sum({blocked}), 0) AS blocked, coalesce(sum({linked} AND NOT {blocked}), 0) AS not_friends, \
-               coalesce(sum(NOT {linked}), 0) AS not_linked {}",
-            audience.clause
-        );
+    let counted = |(frame, friendship): &(Frame, &str)| {
+        let audience = Audience::new(account, &rule.condition, now, *frame, friendship);
+        let sql = format!("SELECT {} {}", frame.figures(), audience.clause);
         audience.statement(sql)
     };
-    friendships.iter().map(counted).collect()
+    parts.iter().map(counted).collect()
 }

@@ -10,7 +10,7 @@ mod frame;
 mod people;
 
 use self::frame::Frame;
-pub use self::frame::{Audience, audience, left_out, named};
+pub use self::frame::{Audience, audience, figures, named};
 use super::condition::Condition;
 use crate::{store::Value, time::UnixMillis};
 

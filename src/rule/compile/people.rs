@@ -1,7 +1,7 @@
 //! The link, the friendship, messages and links opened. The last two are looked for from subject to subject: their tables
 //! begin with the subject, in the order in which everybody is gone through.
 
-use super::Compiler;
+use super::{Compiler, frame::Frame};
 use crate::{
     rule::{
         CLICKS_KEPT, RECEIPTS_KEPT,
@@ -25,6 +25,10 @@ impl Compiler {
     }
 
     pub(super) fn friendship(&mut self, since: &Times, mode: Option<&str>, client: Option<&str>) -> String {
+        // Who is linked to nobody is nobody at LINE. A mere 0 would make `SQLite` drop all other conditions, and the index.
+        if self.frame == Frame::Unlinked {
+            return "(m.id < 0)".to_owned();
+        }
         let mut sql = format!("u.id > 0{}", self.within(since, "u.friend_since"));
         for (column, wanted) in [("u.added_mode", mode), ("u.added_client", client)] {
             if let Some(wanted) = wanted {

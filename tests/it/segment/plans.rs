@@ -69,7 +69,7 @@ fn prove_segments_scan_no_table_and_are_led_by_the_account() {
                 audience.subject()
             );
             let mut statements = vec![audience.count(), audience.statement(page)];
-            statements.extend(rule::left_out(&account, &rule, stage.world.now()));
+            statements.extend(rule::figures(&account, &rule, stage.world.now()));
             for (place, statement) in statements.iter().enumerate() {
                 for line in plan(&stage.world, statement) {
                     assert!(!wrong(&line, &statement.sql), "seed {seed}: {line}: {}", statement.sql);
