@@ -41,9 +41,10 @@ export class Workerd {
   /**
    * Starts it with an account at `localhost`, whose configuration the isolate then knows.
    *
-   * @param {{patience?: number}} [differences]  how many seconds the queue waits for a fuller group of deliveries
+   * @param {{patience?: number, line?: string}} [differences]  how many seconds the queue waits for a fuller group of
+   *   deliveries; where LINE is, if anywhere
    */
-  static async start({ patience } = {}) {
+  static async start({ patience, line = LINE } = {}) {
     const master = randomBytes(32);
     const [database] = CONFIG.d1_databases;
     const miniflare = new Miniflare({
@@ -60,7 +61,7 @@ export class Workerd {
         stdout.resume();
         stderr.resume();
       },
-      bindings: { MASTER_KEY: master.toString("base64url"), LINE_ACCESS_BASE: LINE, LINE_API_BASE: LINE, LINE_API_DATA_BASE: LINE },
+      bindings: { MASTER_KEY: master.toString("base64url"), LINE_ACCESS_BASE: line, LINE_API_BASE: line, LINE_API_DATA_BASE: line },
       d1Databases: [database.binding],
       kvNamespaces: CONFIG.kv_namespaces.map(({ binding }) => binding),
       queueProducers: Object.fromEntries(CONFIG.queues.producers.map(({ binding, queue }) => [binding, queue])),
