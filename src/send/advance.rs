@@ -30,6 +30,9 @@ const LEASE: i64 = MINUTE;
 /// How soon it comes again, in milliseconds, a little less than the second by which its job is delayed.
 const NEXT: i64 = 900;
 
+/// Chunks that a send may have on their way, however many sends there are: what one consumer takes.
+const FEWEST: i64 = 6;
+
 /// A send as it stands.
 #[derive(Debug, Deserialize)]
 struct Standing {
@@ -228,11 +231,13 @@ impl<P: Platform> Advance<'_, P> {
         Ok(outcomes.get(3).map(Outcome::first).transpose()?.flatten())
     }
 
-    /// Releases open chunks in their order, as many as may be on their way at once, and puts them on the queue.
+    /// Releases open chunks in their order, as many as may be on their way at once, and puts them on the queue. Sends of one
+    /// account share what its channel may have ahead.
     async fn release(&self, standing: &Standing, quiet: Option<Quiet>) -> Result<Disposition, PlatformError> {
         #[derive(Deserialize)]
         struct Open {
             open: i64,
+            sends: i64,
         }
         #[derive(Deserialize)]
         struct Next {
@@ -245,8 +250,9 @@ impl<P: Platform> Advance<'_, P> {
         };
         let look = vec![
             about(
-                "SELECT count(*) AS open FROM chunks INDEXED BY chunks_open \
-                 WHERE account = ?1 AND send = ?2 AND state = 'open' AND chunk < ?3"
+                "SELECT count(*) AS open, (SELECT count(*) FROM sends s INDEXED BY sends_active WHERE s.account = ?1 \
+                   AND s.number > 0 AND s.state IN ('expanding', 'sending', 'cancelling') AND s.paused IS NULL) AS sends \
+                 FROM chunks INDEXED BY chunks_open WHERE account = ?1 AND send = ?2 AND state = 'open' AND chunk < ?3"
                     .to_owned(),
             ),
             about(format!(
@@ -257,7 +263,7 @@ impl<P: Platform> Advance<'_, P> {
         let outcomes = self.cx.platform.batch(&self.account.database, look).await?;
         let open: Option<Open> = outcomes.first().map(Outcome::first).transpose()?.flatten();
         let next: Vec<Next> = outcomes.get(1).map(Outcome::rows).transpose()?.unwrap_or_default();
-        let room = (ahead - open.map_or(0, |open| open.open)).max(0);
+        let room = open.map_or(0, |open| (ahead / open.sends.max(1)).max(FEWEST) - open.open).max(0);
         let room = usize::try_from(room).unwrap_or_default();
         let all_known = i64::try_from(next.len()).is_ok_and(|length| length < ahead);
         let released = match next.get(room) {

@@ -1,5 +1,7 @@
 //! What `POST /v1/sends` asks for, checked field by field; an error names the field.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -131,7 +133,10 @@ fn audience(fields: &mut Fields) -> Result<Audience, ApiError> {
                 MemberId::parse(id)
                     .map_err(|error| ApiError::invalid_request(format!("members[{place}]: {error}")))
             };
-            Ok(Audience::Members(members.iter().enumerate().map(parse).collect::<Result<_, _>>()?))
+            // Each once: an erasure takes one out.
+            let members: BTreeSet<MemberId> =
+                members.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+            Ok(Audience::Members(members.into_iter().collect()))
         }
         _ => Err(ApiError::invalid_request("a send has one of rule, segment and members")),
     }

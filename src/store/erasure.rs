@@ -226,7 +226,7 @@ fn of_member(account: &AccountId, member: &MemberId, now: UnixMillis) -> Vec<Sta
         of_number("tag_removals WHERE"),
     ];
     statements.extend(event::erase(account, member));
-    statements.push(segment::erase(account, member));
+    statements.extend(segment::erase(account, member));
     statements.push(with("DELETE FROM members WHERE account = ?1 AND member_id = ?2"));
     statements
 }

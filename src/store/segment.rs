@@ -89,25 +89,40 @@ pub fn delete(account: &AccountId, id: &SegmentId) -> Statement {
     Statement::new("DELETE FROM segments WHERE account = ?1 AND id = ?2").bind(account).bind(id)
 }
 
-/// Takes an erased member out of the lists of all rules: each has them once in each of its lists. Where one stood stands a
-/// word for it, so that no list becomes empty.
+/// Takes an erased member out of the lists of all rules, of segments and of sends, and of sends to members by name: each has
+/// them once in each of its lists. Where one stood stands a word for it, so that no list becomes empty.
 #[must_use]
-pub fn erase(account: &AccountId, member: &MemberId) -> Statement {
+pub fn erase(account: &AccountId, member: &MemberId) -> [Statement; 2] {
+    let named = |column: &str| format!("instr({column}, '\"members\"') AND instr({column}, ?3)");
+    let erase = |sql: String| {
+        let erase = Statement::compiled(sql).bind(account).bind(member);
+        erase.bind(serde_json::to_string(member).unwrap_or_default())
+    };
+    [
+        erase(format!(
+            "UPDATE segments SET rule = {} WHERE account = ?1 AND id IN \
+               (SELECT s.id FROM segments s INDEXED BY segments_by_name WHERE s.account = ?1 AND s.name > '' AND {})",
+            without("segments.rule"),
+            named("s.rule")
+        )),
+        erase(format!(
+            "UPDATE sends SET audience = {} WHERE account = ?1 AND number IN \
+               (SELECT s.number FROM sends s INDEXED BY sends_by_account WHERE s.account = ?1 AND s.number > 0 AND {})",
+            without("sends.audience"),
+            named("s.audience")
+        )),
+    ]
+}
+
+/// SQL of the JSON in a column with the word where `?2` stood in lists of members.
+fn without(column: &str) -> String {
     let place = |number: usize| {
         format!(
-            "coalesce((SELECT e.fullkey FROM json_tree(segments.rule) l CROSS JOIN json_tree(segments.rule) e \
+            "coalesce((SELECT e.fullkey FROM json_tree({column}) l CROSS JOIN json_tree({column}) e \
                ON e.parent = l.id WHERE l.key = 'members' AND l.type = 'array' AND e.atom = ?2 \
                ORDER BY e.id LIMIT 1 OFFSET {number}), '$.none'), '{ERASED}'"
         )
     };
     let places: Vec<String> = (0..MAX_LISTS).map(place).collect();
-    Statement::compiled(format!(
-        "UPDATE segments SET rule = json_replace(rule, {}) WHERE account = ?1 AND id IN \
-           (SELECT s.id FROM segments s INDEXED BY segments_by_name \
-            WHERE s.account = ?1 AND s.name > '' AND instr(s.rule, '\"members\"') AND instr(s.rule, ?3))",
-        places.join(", ")
-    ))
-    .bind(account)
-    .bind(member)
-    .bind(serde_json::to_string(member).unwrap_or_default())
+    format!("json_replace({column}, {})", places.join(", "))
 }

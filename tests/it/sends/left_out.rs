@@ -77,3 +77,21 @@ fn members_are_sent_to_by_name_and_the_names_are_forgotten() {
         assert!(error["error_description"].as_str().unwrap().starts_with("members"), "{error}");
     }
 }
+
+#[test]
+fn a_member_who_is_erased_stands_in_no_send() {
+    let stage = Stage::new(1);
+    let [stays, leaves] = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
+    let messages = json!([{ "type": "text", "text": "a" }]);
+    let named = json!({ "members": ["m-2", "m-1", "m-2"], "messages": messages, "draft": true });
+    let ruled = json!({ "rule": { "members": ["m-1", "m-2"] }, "messages": messages, "draft": true });
+    let sends = [make(&stage, &named), make(&stage, &ruled)];
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, "/v1/members/m-2", None).0, 204);
+    assert_eq!(stage.count("sends WHERE instr(audience, 'm-2')"), 0);
+    for id in &sends {
+        assert_eq!(act(&stage, id, "start"), did("expanding"));
+    }
+    stage.world.settle(MINUTE);
+    assert!(sends.iter().all(|id| state(&stage, id) == "done"));
+    assert_eq!(had(&stage, &[stays, leaves]), [2, 0]);
+}
