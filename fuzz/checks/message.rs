@@ -74,12 +74,12 @@ fn is_like(template: &Value, filled: &Value, name: &str, own: bool) {
 
 fn leads_there(before: &str, filled: &str) {
     let Ok(meant) = Url::parse(before) else {
-        assert!(before.eq_ignore_ascii_case("tel:"), "{before}");
+        // In a property that LINE does not have anything may stand; no value makes an address of it.
+        assert!(before.eq_ignore_ascii_case("tel:") || Url::parse(filled).is_err(), "{before}");
         return;
     };
     let there = Url::parse(filled).expect("a URL");
     assert_eq!(meant.scheme(), there.scheme());
     assert_eq!((meant.host_str(), meant.port()), (there.host_str(), there.port()), "{filled}");
     assert_eq!((meant.username(), meant.password()), (there.username(), there.password()), "{filled}");
-    assert!(filled.bytes().all(|byte| byte.is_ascii_graphic()), "{filled}");
 }
