@@ -285,6 +285,19 @@ pub(super) const KINDS: &[Kind] = &[
         is_in_default: false,
     },
     Kind {
+        name: "clicks",
+        description: "who logged in by which auto-login link; by sub, time and link",
+        row: concat!(
+            "'sub', u.subject, 'line_user_id', u.line_user_id, 'link', c.link, 'at', ",
+            time!("c.at")
+        ),
+        from: "FROM line_users u INDEXED BY line_users_by_subject \
+            CROSS JOIN clicks c ON c.account = u.account AND c.line_user = u.id",
+        account: "u.account",
+        key: &[Key::Text("u.subject"), Key::Number("c.at"), Key::Text("c.link")],
+        is_in_default: false,
+    },
+    Kind {
         name: "login-counts",
         description: "what became of logins, counted by day, client, link and kind of browser; by these",
         row: "'day', c.day, 'client_id', c.client_id, 'link', c.link, 'browser', c.browser, 'outcome', c.outcome, \

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Consent, Shop, Stage, json_body, webhook};
 
 /// What can be exported.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "links",
     "link-history",
     "line-users",
@@ -23,6 +23,7 @@ const KINDS: [&str; 23] = [
     "send-chunks",
     "receipts",
     "auto-login-links",
+    "clicks",
     "login-counts",
     "friend-add-counts",
     "webhook-deliveries",
@@ -117,6 +118,9 @@ fn lived_in() -> Stage {
     for kind in ["stored", "sealed"] {
         stage.auto_login_link(&stage.shop, &page, &json!({ "type": kind, "context": { "store": "渋谷" } }));
     }
+    stage.world.execute(
+        "INSERT INTO clicks SELECT u.account, u.id, 7, k.id FROM line_users u JOIN auto_login_links k ON k.account = u.account",
+    );
     let mut forged = webhook("{}");
     for reason in ["", "A"] {
         forged.headers.insert("x-line-signature", reason.parse().unwrap());
@@ -216,7 +220,7 @@ fn no_export_shows_a_row_id_a_secret_or_another_shops_rows() {
     // Ids that could not be overlooked.
     stage.world.execute("UPDATE line_users SET id = id + 777000; UPDATE links SET line_user = line_user + 777000;
         UPDATE link_history SET line_user = line_user + 777000; UPDATE chat_messages SET line_user = line_user + 777000;
-        UPDATE receipts SET line_user = line_user + 777000;
+        UPDATE receipts SET line_user = line_user + 777000; UPDATE clicks SET line_user = line_user + 777000;
         UPDATE chunks SET line_users = (SELECT json_group_array(value + 777000) FROM json_each(line_users));");
     let stored =
         stage.world.query("SELECT token_digest AS secret FROM sessions UNION SELECT digest FROM codes");
