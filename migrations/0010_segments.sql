@@ -1,7 +1,8 @@
--- Segments: LINE users by friendship, in order, and who logged in by which link.
+-- Segments: LINE users in order, and who logged in by which link.
 
--- Rules that speak of the link go through friends, linked or not.
-CREATE INDEX line_users_by_friendship ON line_users (account, friend, id);
+-- Rules that speak of the link go through LINE users, linked or not. The friendship is no part of it: an index that had it would be
+-- written again with each follow and unfollow.
+CREATE INDEX line_users_in_order ON line_users (account, id);
 
 -- Who logged in by which auto-login link, once a login.
 CREATE TABLE clicks (

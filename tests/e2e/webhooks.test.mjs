@@ -17,6 +17,13 @@ const tool = { took: [], isWell: true };
 /** The deliveries to the tool that name somebody. */
 const about = (userId) => tool.took.filter(({ body }) => body.includes(userId));
 
+/** How many deliveries in the ledger name somebody. */
+async function ledgerAbout(userId) {
+  const { deliveries } = (await api("GET", "/v1/webhooks/deliveries?limit=20")).body;
+  const bodies = await Promise.all(deliveries.map(async ({ id }) => (await api("GET", `/v1/webhooks/deliveries/${id}`)).body.body));
+  return bodies.filter((body) => body?.includes(userId)).length;
+}
+
 describe("a delivery of LINE's", () => {
   let relay;
   const server = createServer(async (asked, answer) => {
@@ -55,7 +62,11 @@ describe("a delivery of LINE's", () => {
   test("waits for a tool that is down, and all come in order once it is back", async () => {
     tool.isWell = false;
     const userId = await person("待つ花子");
-    for (const deed of ["follow", "unfollow", "follow"]) await sim("POST", `/sim/users/${userId}/${deed}`);
+    // LINE orders nothing: each deed waits until the one before stands in the ledger, which is every tool's order.
+    for (const [before, deed] of ["follow", "unfollow", "follow"].entries()) {
+      await eventually("the deed before is known", async () => (await ledgerAbout(userId)) === before);
+      await sim("POST", `/sim/users/${userId}/${deed}`);
+    }
     await eventually("the tool is behind", async () => (await api("GET", relay)).body.attempts > 0);
     tool.isWell = true;
     assert.equal((await api("PATCH", relay, { paused: false })).status, 200);

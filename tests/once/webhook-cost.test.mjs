@@ -70,8 +70,8 @@ async function group(deliveries) {
  * keeps in a row that counts each time, and what it looks like.
  */
 const CASES = [
-  // Their row with its two other keys, and three as for anybody.
-  ["a follow of somebody new", 3 + 3, 2, (at) => event("follow", at, { replyToken: "r", follow: { isUnblocked: false } })],
+  // Their row with its three other keys, and three as for anybody.
+  ["a follow of somebody new", 4 + 3, 2, (at) => event("follow", at, { replyToken: "r", follow: { isUnblocked: false } })],
   // The claim and its key by user, and the friendship.
   ["a follow of somebody known", 3, 2, (at) => event("follow", at, { replyToken: "r", follow: { isUnblocked: true } })],
   ["an unfollow", 3, 2, (at) => event("unfollow", at)],
@@ -79,7 +79,7 @@ const CASES = [
   ["a message", 3, 1, (at) => event("message", at, message(`m${at}`))],
   // The claim and its key by user, the message, and the delivery that brought it.
   ["an unsend", 4, 1, (at) => event("unsend", at, { unsend: { messageId: `m${at}` } })],
-  ["a message of somebody new", 3 + 3, 1, (at) => event("message", OTHERS + at, message(`o${at}`))],
+  ["a message of somebody new", 4 + 3, 1, (at) => event("message", OTHERS + at, message(`o${at}`))],
   // The claim and its key by user.
   ["a postback", 2, 0, (at) => event("postback", at, { postback: { data: "a=1" } })],
   ["a type that nobody knows", 2, 0, (at) => event("someFutureEvent", at)],

@@ -49,7 +49,7 @@ impl Frame {
         match self {
             Self::Linked | Self::Unlinked => "FROM links q WHERE q.account = ?1 AND q.line_user > 0",
             Self::Users => {
-                "FROM line_users q INDEXED BY line_users_by_friendship WHERE q.account = ?1 AND q.friend = 1 AND q.id > 0"
+                "FROM line_users q INDEXED BY line_users_in_order WHERE q.account = ?1 AND q.friend = 1 AND q.id > 0"
             }
         }
     }
@@ -75,7 +75,7 @@ impl Frame {
                  WHERE l.account = ?1 AND l.line_user > ?2 AND u.account = ?1 AND {friendship} AND {condition}"
             ),
             Self::Users => format!(
-                "FROM line_users u INDEXED BY line_users_by_friendship \
+                "FROM line_users u INDEXED BY line_users_in_order \
                  LEFT JOIN links l ON l.account = ?1 AND l.line_user = u.id \
                  WHERE u.account = ?1 AND {friendship} AND u.id > ?2 AND {condition}"
             ),
