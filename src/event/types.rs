@@ -41,7 +41,7 @@ pub enum Form {
     Currency,
     /// A day, `YYYY-MM-DD`, or a time in RFC 3339.
     When,
-    /// At most 100 objects, each a product of [`ITEM`].
+    /// At most 100 objects, each a product of `ITEM`.
     Items,
 }
 

@@ -136,7 +136,7 @@ export class FakeEnishi {
         this.members.set(name, body.attributes);
         return { json: {} };
       case "POST /segments":
-        return { json: { count: [...this.members.values()].filter(({ rank }) => rank === "gold").length } };
+        return { json: { reachable: [...this.members.values()].filter(({ rank }) => rank === "gold").length } };
       case "POST /sends":
         this.sends.set(request.headers["idempotency-key"], body);
         return { status: 202, json: { id: "send-1", state: "expanding" } };
