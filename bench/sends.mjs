@@ -72,8 +72,8 @@ async function fill(worker, account, users) {
     const insert = (sql) => database.prepare(sql).bind(account, some);
     await database.batch([
       insert("INSERT INTO line_users (account, line_user_id, subject, friend, friend_since, friendship_at, created_at) SELECT ?1, value, 's' || value, 1, 1, 1, 1 FROM json_each(?2)"),
-      insert("INSERT INTO links (account, line_user, member_id, link_id, linked_at) SELECT ?1, u.id, 'm' || value, value, 1 FROM json_each(?2) JOIN line_users u ON u.account = ?1 AND u.line_user_id = value"),
-      insert("INSERT INTO attributes (account, member, name, kind, value, updated_at) SELECT ?1, m.id, 'rank', 'text', 'gold', 1 FROM json_each(?2) JOIN members m ON m.account = ?1 AND m.member_id = 'm' || value"),
+      insert("INSERT INTO links (account, line_user, member_id, link_id, linked_at) SELECT ?1, u.id, 'm' || value, value, 1 FROM json_each(?2) CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = value"),
+      insert("INSERT INTO attributes (account, member, name, kind, value, updated_at) SELECT ?1, m.id, 'rank', 'text', 'gold', 1 FROM json_each(?2) CROSS JOIN members m ON m.account = ?1 AND m.member_id = 'm' || value"),
     ]);
   }
 }
