@@ -47,13 +47,17 @@ async function measured(size) {
   const worker = await Worker.start({ folder: process.env.ENISHI_BUILD ?? join(ROOT, "build"), vars: at(line.url), works: true });
   try {
     say(`${size} recipients`);
-    await fill(worker, await furnish(worker, join(ROOT, "migrations")), await line.friends(size));
+    const account = await furnish(worker, join(ROOT, "migrations"));
+    await fill(worker, account, await line.friends(size), "gold");
+    // A first send, to one: what a worker's start costs is no part of the second.
+    await fill(worker, account, await line.friends(1), "first");
+    await finished(worker, (await api(worker, "POST", "/v1/sends", to("first"))).id, performance.now());
     const before = await counted(worker);
     const [began, used] = [performance.now(), worker.used()];
-    const { id } = await api(worker, "POST", "/v1/sends", { rule: { attribute: "rank", equals: "gold" }, messages: MESSAGES });
+    const { id } = await api(worker, "POST", "/v1/sends", to("gold"));
     const send = await finished(worker, id, began);
     const [took, cpu] = [performance.now() - began, usedSince(used, worker.used())];
-    const taken = await line.sent(await line.token());
+    const taken = (await line.sent(await line.token())) - 1;
     if (taken !== size || send.accepted !== size) throw new Error(`${size} recipients: LINE took ${taken}, the send says ${JSON.stringify(send)}`);
     const runs = (await counted(worker)) - before;
     return { size, seconds: took / 1000, cpu_seconds: cpu / 1e6, cpu_micros_per_recipient: cpu / size, runs, cpu_millis_per_run: cpu / 1000 / runs, peak_mb: peak(worker.pid) };
@@ -64,8 +68,11 @@ async function measured(size) {
   }
 }
 
+/** A send to everybody of a rank. */
+const to = (rank) => ({ rule: { attribute: "rank", equals: rank }, messages: MESSAGES });
+
 /** Members who are friends and linked, as logins and the shop's calls would have left them. */
-async function fill(worker, account, users) {
+async function fill(worker, account, users, rank) {
   const database = await worker.database();
   for (let from = 0; from < users.length; from += AT_ONCE) {
     const some = JSON.stringify(users.slice(from, from + AT_ONCE));
@@ -73,7 +80,7 @@ async function fill(worker, account, users) {
     await database.batch([
       insert("INSERT INTO line_users (account, line_user_id, subject, friend, friend_since, friendship_at, created_at) SELECT ?1, value, 's' || value, 1, 1, 1, 1 FROM json_each(?2)"),
       insert("INSERT INTO links (account, line_user, member_id, link_id, linked_at) SELECT ?1, u.id, 'm' || value, value, 1 FROM json_each(?2) CROSS JOIN line_users u ON u.account = ?1 AND u.line_user_id = value"),
-      insert("INSERT INTO attributes (account, member, name, kind, value, updated_at) SELECT ?1, m.id, 'rank', 'text', 'gold', 1 FROM json_each(?2) CROSS JOIN members m ON m.account = ?1 AND m.member_id = 'm' || value"),
+      insert(`INSERT INTO attributes (account, member, name, kind, value, updated_at) SELECT ?1, m.id, 'rank', 'text', '${rank}', 1 FROM json_each(?2) CROSS JOIN members m ON m.account = ?1 AND m.member_id = 'm' || value`),
     ]);
   }
 }
