@@ -7,18 +7,16 @@
  * number than the same question asked of the database. Listens and calls on loopback only.
  */
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { rmSync } from "node:fs";
 
 import { usedSince } from "./cpu.mjs";
 import { API_KEY, VARS, furnish } from "./enishi.mjs";
+import { BUILD, MIGRATIONS, grow, ownFolder, say } from "./growth.mjs";
 import { Load } from "./load.mjs";
 import { table } from "./report.mjs";
+import { median } from "./statistics.mjs";
 import { Worker } from "./worker.mjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SIZES = [10_000, 100_000, 1_000_000];
 const EVENTS_EACH = 10;
 /** Rows that one statement makes. */
@@ -35,7 +33,7 @@ const gold = { attribute: "rank", equals: "gold" };
 const quiet = { not: { received: { within_days: 7 } } };
 const event = (type, within_days, more) => ({ event: { type, within_days, ...more } });
 
-/** The rules, and what they ask for: SQL over members `m`, slow and plain, at the size at which it can be checked. */
+/** The rules, by the name under which they are shown. */
 const RULES = [
   ["everyone", { everyone: true }],
   ["rank is gold (1 of 10)", gold],
@@ -49,22 +47,11 @@ const RULES = [
   ["friends who are not linked", { link: { linked: false } }],
 ];
 
-const say = (text) => process.stderr.write(`${text}\n`);
-
-async function main() {
-  const { values } = parseArgs({ options: { size: { type: "string", multiple: true }, json: { type: "boolean" } } });
-  if (process.platform !== "linux") throw new Error("CPU time is read from /proc: the benchmark runs on Linux only");
-  const sizes = values.size?.map(Number) ?? SIZES;
-  const results = [];
-  for (const size of sizes) results.push(await measured(size));
-  process.stdout.write(values.json ? `${JSON.stringify(results, undefined, 2)}\n` : report(results));
-}
-
 async function measured(size) {
-  const state = ownFolder();
-  const worker = await Worker.start({ folder: process.env.ENISHI_BUILD ?? join(ROOT, "build"), vars: VARS }, state);
+  const state = ownFolder("segments");
+  const worker = await Worker.start({ folder: BUILD, vars: VARS }, state);
   try {
-    const account = await furnish(worker, process.env.ENISHI_MIGRATIONS ?? join(ROOT, "migrations"));
+    const account = await furnish(worker, MIGRATIONS);
     say(`${size} members, ${size * EVENTS_EACH} events`);
     const database = await worker.database();
     await fill(database, account, size);
@@ -191,16 +178,6 @@ function call(worker, path, content) {
   return new Load(worker.url, { method: "POST", path, headers, body: JSON.stringify(content), status: 200 }).one();
 }
 
-function median(numbers) {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)];
-}
-
-function ownFolder() {
-  const all = join(ROOT, "target/bench");
-  mkdirSync(all, { recursive: true });
-  return mkdtempSync(join(all, "segments-"));
-}
-
 function report(results) {
   const rules = results.flatMap(({ size, rules: rows }) =>
     rows.map((row) => [String(size), row.name, String(row.count), String(row.reachable), row.count_ms.toFixed(0), row.page_ms.toFixed(0), row.cpu_ms.toFixed(0)]));
@@ -212,9 +189,4 @@ function report(results) {
   ].join("\n\n") + "\n";
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
-
-main().catch((error) => {
-  say(`error: ${error.stack}`);
-  process.exit(1);
-});
+await grow(SIZES, measured, report);

@@ -6,19 +6,16 @@
  * exactly once, or answered one call with 429. Listens and calls on loopback only.
  */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readFileSync, rmSync } from "node:fs";
 
 import { usedSince } from "./cpu.mjs";
 import { API_KEY, at, furnish } from "./enishi.mjs";
+import { BUILD, MIGRATIONS, grow, ownFolder, say } from "./growth.mjs";
 import { Load } from "./load.mjs";
 import { table } from "./report.mjs";
 import { LineSimulator } from "./simulator.mjs";
 import { Worker } from "./worker.mjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SIZES = [5_000, 100_000, 1_000_000];
 /** Rows that one statement puts into D1. */
 const AT_ONCE = 20_000;
@@ -29,25 +26,14 @@ const PATIENCE = 30 * 60_000;
 const MESSAGES = [{ type: "text", text: "新茶が入りました。会員の皆さまに、先にお知らせします。" }];
 const SENDS = "enishi-sends";
 
-const say = (text) => process.stderr.write(`${text}\n`);
-
-async function main() {
-  const { values } = parseArgs({ options: { size: { type: "string", multiple: true }, json: { type: "boolean" } } });
-  if (process.platform !== "linux") throw new Error("CPU time is read from /proc: the benchmark runs on Linux only");
-  const sizes = values.size?.map(Number) ?? SIZES;
-  const results = [];
-  for (const size of sizes) results.push(await measured(size));
-  process.stdout.write(values.json ? `${JSON.stringify(results, undefined, 2)}\n` : report(results));
-}
-
 /** One send of this size, in processes of its own. */
 async function measured(size) {
-  const folder = ownFolder();
+  const folder = ownFolder("sends");
   const line = await LineSimulator.start(process.env.ENISHI_LINE, folder);
-  const worker = await Worker.start({ folder: process.env.ENISHI_BUILD ?? join(ROOT, "build"), vars: at(line.url), works: true });
+  const worker = await Worker.start({ folder: BUILD, vars: at(line.url), works: true });
   try {
     say(`${size} recipients`);
-    const account = await furnish(worker, join(ROOT, "migrations"));
+    const account = await furnish(worker, MIGRATIONS);
     await fill(worker, account, await line.friends(size), "gold");
     // A first send, to one: what a worker's start costs is no part of the second.
     await fill(worker, account, await line.friends(1), "first");
@@ -110,21 +96,10 @@ function peak(pid) {
   return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 }
 
-function ownFolder() {
-  const all = join(ROOT, "target/bench");
-  mkdirSync(all, { recursive: true });
-  return mkdtempSync(join(all, "sends-"));
-}
-
 function report(results) {
   const head = ["recipients", "seconds", "CPU s", "CPU µs per recipient", "consumer runs", "CPU ms per run", "peak MB"];
   const row = (one) => [String(one.size), one.seconds.toFixed(1), one.cpu_seconds.toFixed(2), one.cpu_micros_per_recipient.toFixed(2), String(one.runs), one.cpu_millis_per_run.toFixed(1), one.peak_mb.toFixed(0)];
   return `${table(head, results.map(row))}\n`;
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
-
-main().catch((error) => {
-  say(`error: ${error.stack}`);
-  process.exit(1);
-});
+await grow(SIZES, measured, report);

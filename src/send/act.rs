@@ -11,7 +11,6 @@ use super::{
     outcome::{REFUSED, UNFIT, UNRESOLVED},
     page::complete,
     settle::AFRESH,
-    wanted::Fields,
 };
 use crate::{
     config::Account,
@@ -19,7 +18,7 @@ use crate::{
     platform::{Context, Outcome, Platform},
     store::Statement,
     time::UnixMillis,
-    web::{ApiError, Reply, Request},
+    web::{ApiError, Fields, Reply, Request},
 };
 
 /// Does it, and answers the state as it is then.
@@ -77,7 +76,7 @@ fn unresolved(request: &Request) -> Result<bool, ApiError> {
         return Ok(false);
     }
     let mut fields = Fields::of(request)?;
-    let unresolved = fields.take("unresolved")?.unwrap_or(false);
+    let unresolved = fields.said("unresolved")?.unwrap_or(false);
     fields.end()?;
     Ok(unresolved)
 }

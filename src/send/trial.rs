@@ -10,7 +10,7 @@ use super::{
     create::{idempotency_key, personal},
     deliver::AT_ONCE,
     rate::{self, Endpoint},
-    wanted::{Fields, with_each},
+    wanted::with_each,
 };
 use crate::{
     channel,
@@ -22,7 +22,7 @@ use crate::{
     quota,
     secret::SecretText,
     store::Statement,
-    web::{ApiError, Reply, Request},
+    web::{ApiError, Fields, Reply, Request},
 };
 
 /// Members that one test names.
@@ -51,13 +51,13 @@ pub async fn trial<P: Platform>(
 ) -> Result<Reply, ApiError> {
     // (1)
     let mut fields = Fields::of(request)?;
-    let members: Vec<MemberId> = fields.need("members")?;
+    let members: Vec<MemberId> = fields.need_said("members")?;
     if !(1..=MAX_MEMBERS).contains(&members.len()) {
         return Err(ApiError::invalid_request("members names 1 to 10 members"));
     }
-    let messages: Value = fields.need("messages")?;
-    let unit: Option<String> = fields.take("custom_aggregation_unit")?;
-    let silent: bool = fields.take("notification_disabled")?.unwrap_or(false);
+    let messages: Value = fields.need_said("messages")?;
+    let unit: Option<String> = fields.said("custom_aggregation_unit")?;
+    let silent: bool = fields.said("notification_disabled")?.unwrap_or(false);
     fields.end()?;
     let with_each = with_each(unit.as_deref(), silent)?;
     let mark = match idempotency_key(request)? {

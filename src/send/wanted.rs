@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::audience::{Audience, MAX_MEMBERS};
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
     id::MemberId,
     rule::Rule,
     time::{DAY, HOUR, UnixMillis},
-    web::{ApiError, Request},
+    web::{ApiError, Fields, Request},
 };
 
 /// The longest name, in characters.
@@ -19,40 +18,6 @@ const MAX_NAME: usize = 200;
 
 /// How far ahead a send may be scheduled, in milliseconds.
 const MAX_AHEAD: i64 = 366 * DAY;
-
-/// The fields of a JSON object, taken one by one.
-pub(super) struct Fields(Map<String, Value>);
-
-impl Fields {
-    /// The body of a request.
-    pub(super) fn of(request: &Request) -> Result<Self, ApiError> {
-        match request.json()? {
-            Value::Object(fields) => Ok(Self(fields)),
-            _ => Err(ApiError::invalid_request("the body is a JSON object")),
-        }
-    }
-
-    /// One of them, if it is there; null is there.
-    pub(super) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.0.remove(name) else { return Ok(None) };
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|error| ApiError::invalid_request(format!("{name}: {error}")))
-    }
-
-    /// One that must be there.
-    pub(super) fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, ApiError> {
-        self.take(name)?.ok_or_else(|| ApiError::invalid_request(format!("{name} is missing")))
-    }
-
-    /// No other field is there.
-    pub(super) fn end(self) -> Result<(), ApiError> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(ApiError::invalid_request(format!("{name} is no field of this request"))),
-        }
-    }
-}
 
 /// A send that is to be made.
 pub(super) struct Wanted {
@@ -75,28 +40,28 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn read(account: &Account, request: &Request, now: UnixMillis) -> Result<Self, ApiError> {
         let mut fields = Fields::of(request)?;
-        let name: String = fields.take("name")?.unwrap_or_default();
+        let name: String = fields.said("name")?.unwrap_or_default();
         if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(ApiError::invalid_request("name has at most 200 characters, none of them controls"));
         }
         let audience = audience(&mut fields)?;
-        let messages = fields.need("messages")?;
-        let draft = fields.take("draft")?.unwrap_or(false);
+        let messages = fields.need_said("messages")?;
+        let draft = fields.said("draft")?.unwrap_or(false);
         let scheduled_at = schedule(&mut fields, now)?;
         let state = match scheduled_at {
             _ if draft => "draft",
             Some(at) if at > now => "scheduled",
             _ => "expanding",
         };
-        let own_quiet: Option<Option<QuietHours>> = fields.take("quiet_hours")?;
-        let own_cap: Option<Option<FrequencyCap>> = fields.take("frequency_cap")?;
+        let own_quiet: Option<Option<QuietHours>> = fields.said("quiet_hours")?;
+        let own_cap: Option<Option<FrequencyCap>> = fields.said("frequency_cap")?;
         let quiet_check = own_quiet.iter().flatten().try_for_each(QuietHours::check);
         let cap_check = own_cap.iter().flatten().try_for_each(FrequencyCap::check);
         quiet_check.and(cap_check).map_err(ApiError::invalid_request)?;
-        let recent_within = hours(fields.take("exclude_received_within_hours")?)?;
+        let recent_within = hours(fields.said("exclude_received_within_hours")?)?;
         let budget = budget(&mut fields, account)?;
-        let unit: Option<String> = fields.take("custom_aggregation_unit")?;
-        let silent: bool = fields.take("notification_disabled")?.unwrap_or(false);
+        let unit: Option<String> = fields.said("custom_aggregation_unit")?;
+        let silent: bool = fields.said("notification_disabled")?.unwrap_or(false);
         fields.end()?;
         Ok(Self {
             name,
@@ -116,9 +81,9 @@ impl Wanted {
 }
 
 fn audience(fields: &mut Fields) -> Result<Audience, ApiError> {
-    let rule: Option<Value> = fields.take("rule")?;
-    let segment: Option<String> = fields.take("segment")?;
-    let members: Option<Vec<String>> = fields.take("members")?;
+    let rule: Option<Value> = fields.said("rule")?;
+    let segment: Option<String> = fields.said("segment")?;
+    let members: Option<Vec<String>> = fields.said("members")?;
     match (rule, segment, members) {
         (Some(rule), None, None) => {
             Rule::parse(rule.clone())?;
@@ -143,7 +108,7 @@ fn audience(fields: &mut Fields) -> Result<Audience, ApiError> {
 }
 
 fn schedule(fields: &mut Fields, now: UnixMillis) -> Result<Option<UnixMillis>, ApiError> {
-    let Some(text) = fields.take::<String>("schedule")? else { return Ok(None) };
+    let Some(text) = fields.said::<String>("schedule")? else { return Ok(None) };
     let at = UnixMillis::parse_rfc3339(&text).ok_or_else(|| {
         ApiError::invalid_request("schedule is a time in RFC 3339, such as 2026-12-01T10:00:00+09:00")
     })?;
@@ -170,7 +135,7 @@ fn budget(fields: &mut Fields, account: &Account) -> Result<Option<i64>, ApiErro
         Messages(i64),
         Yen(f64),
     }
-    let budget = match fields.take::<Option<Budget>>("budget")?.flatten() {
+    let budget = match fields.said::<Option<Budget>>("budget")?.flatten() {
         None => return Ok(None),
         Some(Budget::Messages(messages)) => Some(messages),
         Some(Budget::Yen(yen)) => Some(account.sending.messages_for(yen).ok_or_else(|| {

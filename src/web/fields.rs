@@ -18,15 +18,31 @@ impl Fields {
         }
     }
 
+    /// One of them, if it is there; null is there, and says what null says.
+    pub fn said<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|error| ApiError::invalid_request(format!("{name}: {error}")))
+    }
+
     /// One of them, if it is there and not null.
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
-        let value = self.0.remove(name).unwrap_or_default();
-        serde_json::from_value(value).map_err(|error| ApiError::invalid_request(format!("{name}: {error}")))
+        Ok(self.said::<Option<T>>(name)?.flatten())
     }
 
     /// One that must be there.
     pub fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, ApiError> {
-        self.take(name)?.ok_or_else(|| ApiError::invalid_request(format!("{name} is missing")))
+        self.take(name)?.ok_or_else(|| Self::missing(name))
+    }
+
+    /// One that must be there, be it null.
+    pub fn need_said<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, ApiError> {
+        self.said(name)?.ok_or_else(|| Self::missing(name))
+    }
+
+    fn missing(name: &str) -> ApiError {
+        ApiError::invalid_request(format!("{name} is missing"))
     }
 
     /// No other field is there.

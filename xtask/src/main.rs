@@ -58,8 +58,9 @@ enum Task {
     Build,
     /// Runs the randomised suites with many seeds, in release.
     Prove {
-        /// Only the suite of this name: `webhooks`, `sends`, `pages`, `logins`, `codes`, `refreshes`, `links`,
-        /// `bytes`, or `workerd`.
+        /// Only the suite of this name: `browsers`, `bytes`, `codes`, `deliveries`, `erasures`, `events`, `forgeries`,
+        /// `friendships`, `imports`, `links`, `logins`, `model`, `outages`, `pages`, `refreshes`, `relays`, `segments`,
+        /// `sends`, `webhooks`, or `workerd`.
         suite: Option<String>,
         /// How many seeds.
         #[arg(long)]
@@ -78,7 +79,7 @@ enum Task {
     ///
     /// Installs Rust's nightly by rustup and cargo-fuzz into `target/tools` where they are missing.
     Fuzz {
-        /// Only this target: `signature`, `delivery`, `job`, `form`, `csv`, `uri`, `instant`, `message` or `rule`.
+        /// Only this target: `signature`, `delivery`, `job`, `form`, `csv`, `uri`, `instant`, `message`, `event` or `rule`.
         target: Option<String>,
         /// How long each.
         #[arg(long, default_value_t = 60)]
