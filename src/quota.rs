@@ -69,17 +69,19 @@ pub enum Reserved {
     No,
 }
 
-/// Reserves for a send so many messages in all, those that are settled already among them: (1) LINE is asked; (2) in one
-/// batch its answer is noted, the reservation made if it fits beside those of others, else the send paused: `budget`
-/// its own, `quota` LINE's, `monthly_budget` the account's.
+/// Reserves for a send so many messages in all, those that are settled already among them, or as many as `count` counts if
+/// that is more: (1) LINE is asked; (2) in one batch its answer is noted, the reservation made if it fits beside those of
+/// others, else the send paused: `budget` its own, `quota` LINE's, `monthly_budget` the account's.
 pub async fn reserve<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     send: &SendId,
     messages: i64,
+    count: Option<Statement>,
 ) -> Result<Reserved, PlatformError> {
     // (1)
-    let asked = Asked::of(cx, account).await?;
+    let (asked, counted) = Asked::beside(cx, account, count).await?;
+    let messages = messages.max(counted);
     let budget = account.sending.monthly_budget.and_then(|yen| account.sending.messages_for(yen));
     // (2)
     let bound: [Value; 5] =
@@ -156,17 +158,33 @@ struct Consumption {
 }
 
 impl Asked {
-    /// Our count is read before LINE is asked: what is accepted between counts twice rather than not at all.
     async fn of<P: Platform>(cx: Context<'_, P>, account: &Account) -> Result<Self, PlatformError> {
+        Self::beside(cx, account, None).await.map(|(asked, _)| asked)
+    }
+
+    /// Our count is read before LINE is asked: what is accepted between counts twice rather than not at all. Beside it, what
+    /// another statement counts as `count`; 0 without one.
+    async fn beside<P: Platform>(
+        cx: Context<'_, P>,
+        account: &Account,
+        count: Option<Statement>,
+    ) -> Result<(Self, i64), PlatformError> {
         #[derive(Deserialize)]
         struct Ours {
             accepted: i64,
+        }
+        #[derive(Deserialize)]
+        struct Count {
+            count: i64,
         }
         let now = cx.platform.now();
         let month = japanese_month(now);
         let ours = Statement::new("SELECT accepted FROM usage WHERE account = ?1 AND month = ?2");
         let ours = ours.bind(&account.id).bind(month);
-        let ours: Option<Ours> = cx.platform.one(&account.database, ours).await?.first()?;
+        let statements = [Some(ours), count].into_iter().flatten().collect();
+        let outcomes = cx.platform.batch(&account.database, statements).await?;
+        let ours: Option<Ours> = outcomes.first().map(Outcome::first).transpose()?.flatten();
+        let count: Option<Count> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
         let token = channel::token(cx, account).await?;
         let (quota, consumption) = join(
             cx.platform.fetch(messaging::quota(&cx.settings.line, &token)),
@@ -178,7 +196,8 @@ impl Asked {
         let limited = quota.kind != "none";
         let quota = if limited { Some(quota.value.unwrap_or_default()) } else { None };
         let accepted_then = ours.map_or(0, |ours| ours.accepted);
-        Ok(Self { month, at: now, accepted_then, quota, used: total_usage })
+        let asked = Self { month, at: now, accepted_then, quota, used: total_usage };
+        Ok((asked, count.map_or(0, |count| count.count)))
     }
 
     /// Notes it, unless somebody noted a later answer.

@@ -1,10 +1,9 @@
-//! A send moves on: it begins, reserves what it costs, is expanded page by page, and its chunks go on the queue, two
-//! seconds' worth of LINE's rate ahead.
+//! A send moves on: it begins, reserves what it costs, is expanded page by page, and its chunks are released.
 //!
 //! (1) The send is taken, until `due_at`: of jobs that come twice, one goes on. (2) In quiet hours, and as a month ends, it
 //! waits. (3) What it costs is reserved for this month, or it pauses. (4) The next page, conditional on the place where the
 //! one before ended: a repeated job continues from the stored row and can neither skip nor double. (5) As many chunks as fit
-//! are released and put on the queue. (6) While something remains, the job comes again.
+//! are released (`release.rs`), and while something remains, the job comes again.
 
 use serde::Deserialize;
 
@@ -14,54 +13,49 @@ use super::{
     claim::month_to_begin_in,
     deliver::retry,
     page::{Place, complete},
+    release::Ahead,
 };
 use crate::{
     config::{self, Account, Quiet, QuietHours},
     id::{AccountId, SendId},
     platform::{Context, Outcome, Platform, PlatformError},
     quota::{self, Reserved},
-    store::{Disposition, Job, Statement},
+    store::{Disposition, Statement},
     time::{MINUTE, SECOND, UnixMillis, end_of_japanese_month},
 };
 
 /// How long one job has a send, in milliseconds: longer than asking LINE takes.
 const LEASE: i64 = MINUTE;
 
-/// How soon it comes again, in milliseconds, a little less than the second by which its job is delayed.
-const NEXT: i64 = 900;
-
-/// Chunks that a send may have on their way, however many sends there are: what one consumer takes.
-const FEWEST: i64 = 6;
-
 /// A send as it stands.
 #[derive(Debug, Deserialize)]
-struct Standing {
-    state: String,
+pub(super) struct Standing {
+    pub(super) state: String,
     audience: String,
     started_at: Option<UnixMillis>,
     quiet: Option<String>,
     expanded_to: i64,
-    chunks: i64,
-    released: i64,
+    pub(super) chunks: i64,
+    pub(super) released: i64,
     granted: i64,
     targeted: i64,
     month: Option<i64>,
-    personal: Option<String>,
+    pub(super) personal: Option<String>,
 }
 
 impl Standing {
-    fn cut(&self) -> Cut {
+    pub(super) fn cut(&self) -> Cut {
         if self.personal.is_some() { PERSONAL } else { MULTICAST }
     }
 }
 
 /// One job's hold on a send.
-struct Advance<'a, P> {
-    cx: Context<'a, P>,
-    account: &'a Account,
-    send: &'a SendId,
+pub(super) struct Advance<'a, P> {
+    pub(super) cx: Context<'a, P>,
+    pub(super) account: &'a Account,
+    pub(super) send: &'a SendId,
     /// `due_at` while this job has it.
-    lease: UnixMillis,
+    pub(super) lease: UnixMillis,
 }
 
 /// Moves a send on; what fails is found by cron when the hold is over.
@@ -85,9 +79,6 @@ async fn go<P: Platform>(
     let now = cx.platform.now();
     let hold = Advance { cx, account: &account, send, lease: now + LEASE };
     let Some(mut standing) = hold.take(now).await? else { return Ok(Disposition::Done) };
-    if standing.started_at.is_none() && !hold.begin(&mut standing, now).await? {
-        return Ok(Disposition::Done);
-    }
     // (2)
     let quiet = hold.quiet(standing.quiet.as_deref())?;
     if let Some(until) = rests_until(quiet, now) {
@@ -99,15 +90,19 @@ async fn go<P: Platform>(
         return Ok(Disposition::Done);
     }
     // (4)
-    if standing.state == "expanding" && standing.chunks - standing.released < standing.cut().ahead {
-        let Some(after) = hold.page(standing, now).await? else { return Ok(Disposition::Done) };
+    let ahead = if standing.state == "expanding" && standing.chunks - standing.released < standing.cut().ahead
+    {
+        let Some((after, ahead)) = hold.page(&standing, now).await? else { return Ok(Disposition::Done) };
         standing = after;
         if standing.targeted > standing.granted && !hold.reserve(&standing, now).await? {
             return Ok(Disposition::Done);
         }
-    }
-    // (5) (6)
-    hold.release(&standing, quiet).await
+        ahead
+    } else {
+        Ahead::read(&cx.platform.batch(&account.database, hold.look(&standing)).await?)?
+    };
+    // (5)
+    hold.release(&standing, ahead, quiet).await
 }
 
 /// Until when nothing may begin: the end of quiet hours, or of a month.
@@ -122,7 +117,13 @@ const STANDING: &str =
     "state, audience, started_at, quiet, expanded_to, chunks, released, granted, targeted, month, personal";
 
 impl<P: Platform> Advance<'_, P> {
+    /// Takes the send. One that has not begun begins, with its segment's rule as it is now; a segment that is gone pauses it.
     async fn take(&self, now: UnixMillis) -> Result<Option<Standing>, PlatformError> {
+        #[derive(Deserialize)]
+        struct Begun {
+            audience: String,
+            paused: Option<String>,
+        }
         let take = Statement::compiled(format!(
             "UPDATE sends INDEXED BY sends_by_id SET due_at = ?4, \
                state = CASE state WHEN 'scheduled' THEN 'expanding' ELSE state END \
@@ -133,16 +134,6 @@ impl<P: Platform> Advance<'_, P> {
         .bind(self.send)
         .bind(now)
         .bind(self.lease);
-        self.cx.platform.one(&self.account.database, take).await?.first()
-    }
-
-    /// The send begins, with its segment's rule as it is now. A segment that is gone pauses it.
-    async fn begin(&self, standing: &mut Standing, now: UnixMillis) -> Result<bool, PlatformError> {
-        #[derive(Deserialize)]
-        struct Begun {
-            audience: String,
-            paused: Option<String>,
-        }
         let begin = Statement::new(
             "UPDATE sends SET started_at = CASE WHEN segment IS NULL OR EXISTS (SELECT 1 FROM segments g \
                  WHERE g.account = ?1 AND g.id = sends.segment) THEN ?4 END, \
@@ -150,16 +141,23 @@ impl<P: Platform> Advance<'_, P> {
                  FROM segments g WHERE g.account = ?1 AND g.id = sends.segment), audience) END, \
                paused = CASE WHEN segment IS NOT NULL AND NOT EXISTS (SELECT 1 FROM segments g \
                  WHERE g.account = ?1 AND g.id = sends.segment) THEN 'segment_gone' END \
-             WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND paused IS NULL RETURNING audience, paused",
+             WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND started_at IS NULL AND paused IS NULL \
+             RETURNING audience, paused",
         )
         .bind(&self.account.id)
         .bind(self.send)
         .bind(self.lease)
         .bind(now);
-        let frozen: Option<Begun> = self.cx.platform.one(&self.account.database, begin).await?.first()?;
-        let Some(Begun { audience, paused: None }) = frozen else { return Ok(false) };
-        standing.audience = audience;
-        Ok(true)
+        let outcomes = self.cx.platform.batch(&self.account.database, vec![take, begin]).await?;
+        let standing: Option<Standing> = outcomes.first().map(Outcome::first).transpose()?.flatten();
+        let started: Option<Begun> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
+        Ok(match (standing, started) {
+            (Some(standing), Some(Begun { audience, paused: None })) => {
+                Some(Standing { audience, ..standing })
+            }
+            (Some(standing), None) if standing.started_at.is_some() => Some(standing),
+            _ => None,
+        })
     }
 
     /// The quiet hours that count for the send: its own, or the account's.
@@ -191,28 +189,26 @@ impl<P: Platform> Advance<'_, P> {
 
     /// Whether the send has reserved what it costs, as far as that is known; else it is paused now.
     async fn reserve(&self, standing: &Standing, now: UnixMillis) -> Result<bool, PlatformError> {
-        #[derive(Deserialize)]
-        struct Row {
-            count: i64,
-        }
         if standing.month == month_to_begin_in(now) && standing.targeted <= standing.granted {
             return Ok(true);
         }
-        let count = if standing.state == "expanding" {
-            let audience = Audience::read(&standing.audience)?.select(&self.account.id, now, 0)?;
-            let row: Option<Row> =
-                self.cx.platform.one(&self.account.database, audience.count()).await?.first()?;
-            row.map_or(0, |row| row.count)
-        } else {
-            0
+        let count = match standing.state.as_str() {
+            "expanding" => {
+                Some(Audience::read(&standing.audience)?.select(&self.account.id, now, 0)?.count())
+            }
+            _ => None,
         };
-        let messages = count.max(standing.targeted);
-        Ok(quota::reserve(self.cx, self.account, self.send, messages).await? == Reserved::Yes)
+        let reserved = quota::reserve(self.cx, self.account, self.send, standing.targeted, count).await?;
+        Ok(reserved == Reserved::Yes)
     }
 
-    /// Freezes the next page. A send whose last page left nothing to do is complete in the same batch. None if somebody
-    /// else moved it on, or ended or paused it.
-    async fn page(&self, standing: Standing, now: UnixMillis) -> Result<Option<Standing>, PlatformError> {
+    /// Freezes the next page, and looks at what may be released. A send whose last page left nothing to do is complete in the
+    /// same batch. None if somebody else moved it on, or ended or paused it.
+    async fn page(
+        &self,
+        standing: &Standing,
+        now: UnixMillis,
+    ) -> Result<Option<(Standing, Ahead)>, PlatformError> {
         let audience =
             Audience::read(&standing.audience)?.select(&self.account.id, now, standing.expanded_to)?;
         let (after, chunks) = (standing.expanded_to, standing.chunks);
@@ -226,78 +222,12 @@ impl<P: Platform> Advance<'_, P> {
         .bind(self.send)
         .bind(self.lease);
         let sends = [(&self.account.id, self.send)];
-        let statements = vec![place.freeze(&audience, now), place.move_on(), complete(&sends, now), read];
+        let mut statements = self.look(standing);
+        let looks = statements.len();
+        statements.splice(0..0, [place.freeze(&audience, now), place.move_on(), complete(&sends, now), read]);
         let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
-        Ok(outcomes.get(3).map(Outcome::first).transpose()?.flatten())
-    }
-
-    /// Releases open chunks in their order, as many as may be on their way at once, and puts them on the queue. Sends of one
-    /// account share what its channel may have ahead.
-    async fn release(&self, standing: &Standing, quiet: Option<Quiet>) -> Result<Disposition, PlatformError> {
-        #[derive(Deserialize)]
-        struct Open {
-            open: i64,
-            sends: i64,
-        }
-        #[derive(Deserialize)]
-        struct Next {
-            chunk: i64,
-        }
-        let ahead = standing.cut().ahead;
-        let about = |sql: String| {
-            let about = Statement::compiled(sql).bind(&self.account.id).bind(self.send);
-            about.bind(standing.released)
-        };
-        let look = vec![
-            about(
-                "SELECT count(*) AS open, (SELECT count(*) FROM sends s INDEXED BY sends_active WHERE s.account = ?1 \
-                   AND s.number > 0 AND s.state IN ('expanding', 'sending', 'cancelling') AND s.paused IS NULL) AS sends \
-                 FROM chunks INDEXED BY chunks_open WHERE account = ?1 AND send = ?2 AND state = 'open' AND chunk < ?3"
-                    .to_owned(),
-            ),
-            about(format!(
-                "SELECT chunk FROM chunks WHERE account = ?1 AND send = ?2 AND chunk >= ?3 AND state = 'open' \
-                 ORDER BY chunk LIMIT {ahead}"
-            )),
-        ];
-        let outcomes = self.cx.platform.batch(&self.account.database, look).await?;
-        let open: Option<Open> = outcomes.first().map(Outcome::first).transpose()?.flatten();
-        let next: Vec<Next> = outcomes.get(1).map(Outcome::rows).transpose()?.unwrap_or_default();
-        let room = open.map_or(0, |open| (ahead / open.sends.max(1)).max(FEWEST) - open.open).max(0);
-        let room = usize::try_from(room).unwrap_or_default();
-        let all_known = i64::try_from(next.len()).is_ok_and(|length| length < ahead);
-        let released = match next.get(room) {
-            Some(first_left) => first_left.chunk,
-            None if all_known => standing.chunks,
-            None => next.last().map_or(standing.chunks, |last| last.chunk + 1),
-        };
-        let is_over = standing.state == "sending" && released >= standing.chunks;
-        let now = self.cx.platform.now();
-        let write = Statement::new(
-            "UPDATE sends SET released = ?4, due_at = ?5, quiet_from = ?6, quiet_to = ?7 \
-             WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND paused IS NULL AND state IN ('expanding', 'sending')",
-        )
-        .bind(&self.account.id)
-        .bind(self.send)
-        .bind(self.lease)
-        .bind(released)
-        .bind((!is_over).then_some(now + NEXT))
-        .bind(quiet.map(|quiet| quiet.from))
-        .bind(quiet.map(|quiet| quiet.to));
-        if self.cx.platform.one(&self.account.database, write).await?.changes == 0 {
-            return Ok(Disposition::Done);
-        }
-        let job = |next: &Next| {
-            let (account, send, chunk) = (self.account.id.clone(), self.send.clone(), next.chunk);
-            match standing.personal {
-                Some(_) => Job::Push { account, send, chunk },
-                None => Job::Deliver { account, send, chunk },
-            }
-        };
-        let jobs: Vec<Job> = next.iter().take(room).map(job).collect();
-        if !jobs.is_empty() {
-            self.cx.platform.enqueue(&jobs).await?;
-        }
-        Ok(if is_over { Disposition::Done } else { retry(SECOND) })
+        let (paged, looked) = outcomes.split_at(outcomes.len().saturating_sub(looks));
+        let after: Option<Standing> = paged.last().map(Outcome::first).transpose()?.flatten();
+        after.map(|after| Ok((after, Ahead::read(looked)?))).transpose()
     }
 }

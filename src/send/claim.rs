@@ -196,22 +196,20 @@ impl Batch {
             )
         };
         Statement::compiled(format!(
-            "WITH judged AS MATERIALIZED (SELECT c.account AS account, c.send AS send, c.chunk AS chunk, j.value AS id, \
-               u.line_user_id AS line_user_id, u.subject AS subject, {facts} AS facts, CASE \
-                 WHEN u.id IS NULL THEN {ERASED} WHEN u.friend IS NOT 1 THEN {BLOCKED} \
-                 WHEN c.linked AND l.line_user IS NULL THEN {UNLINKED} \
-                 WHEN s.recent_within IS NOT NULL AND {} > 0 THEN {RECENT} \
-                 WHEN s.cap IS NOT NULL AND {} >= s.cap THEN {CAPPED} ELSE 0 END AS code \
-               {MINE} AND c.ids IS NULL CROSS JOIN sends s ON s.account = c.account AND s.id = c.send \
-               CROSS JOIN json_each(coalesce(c.rest, c.line_users)) j \
-               LEFT JOIN line_users u ON u.id = j.value AND u.account = c.account \
-               LEFT JOIN links l ON l.account = c.account AND l.line_user = j.value) \
-             UPDATE chunks SET ids = f.ids, recipients = f.recipients, left_out = f.left_out, outcomes = NULL \
-             FROM (SELECT account, send, chunk, json_group_array(id) FILTER (WHERE code = 0) AS ids, \
-                 {recipients} FILTER (WHERE code = 0) AS recipients, \
-                 json_group_array(json_array(id, code)) FILTER (WHERE code > 0) AS left_out \
-               FROM judged GROUP BY account, send, chunk) AS f \
-             WHERE chunks.account = f.account AND chunks.send = f.send AND chunks.chunk = f.chunk",
+            "UPDATE chunks AS c SET outcomes = NULL, (ids, recipients, left_out) = ( \
+               WITH judged AS MATERIALIZED (SELECT j.value AS id, u.line_user_id AS line_user_id, u.subject AS subject, \
+                   {facts} AS facts, CASE \
+                     WHEN u.id IS NULL THEN {ERASED} WHEN u.friend IS NOT 1 THEN {BLOCKED} \
+                     WHEN c.linked AND l.line_user IS NULL THEN {UNLINKED} \
+                     WHEN s.recent_within IS NOT NULL AND {} > 0 THEN {RECENT} \
+                     WHEN s.cap IS NOT NULL AND {} >= s.cap THEN {CAPPED} ELSE 0 END AS code \
+                   FROM sends s CROSS JOIN json_each(coalesce(c.rest, c.line_users)) j \
+                     LEFT JOIN line_users u ON u.id = j.value AND u.account = c.account \
+                     LEFT JOIN links l ON l.account = c.account AND l.line_user = j.value \
+                   WHERE s.account = c.account AND s.id = c.send) \
+               SELECT json_group_array(id) FILTER (WHERE code = 0), {recipients} FILTER (WHERE code = 0), \
+                 json_group_array(json_array(id, code)) FILTER (WHERE code > 0) FROM judged) \
+             WHERE (account, send, chunk) IN ({ASKED}) AND claimed_by = ?2 AND state = 'open' AND ids IS NULL",
             had("s.recent_within"),
             had("s.cap_within"),
         ))

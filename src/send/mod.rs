@@ -5,7 +5,7 @@
 //! conditional write, so that a job delivered twice changes nothing. States: `docs/ARCHITECTURE.md`.
 //!
 //! `create.rs`, `wanted.rs` the request; `act.rs` start, pause, resume, cancel, retry; `advance.rs` a send moves on: quota,
-//! pages (`page.rs`), what may be delivered; `deliver.rs` the consumer: `claim.rs`, the calls, `settle.rs`,
+//! pages (`page.rs`), what may be delivered (`release.rs`); `deliver.rs` the consumer: `claim.rs`, the calls, `settle.rs`,
 //! `personal.rs` messages of one's own;
 //! `show.rs`, `recipients.rs` what became of it; `trial.rs` tests; `sweep.rs` cron's part.
 
@@ -20,6 +20,7 @@ mod page;
 mod personal;
 mod rate;
 mod recipients;
+mod release;
 mod settle;
 mod show;
 mod sweep;

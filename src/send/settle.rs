@@ -150,9 +150,10 @@ impl Batch {
         let with = |sql: String| Statement::compiled(sql).bind(keys.as_str()).bind(self.token.as_str());
         let receipts = |list: &str, who: &str, outcome: &str| {
             with(format!(
-                "INSERT INTO receipts (account, line_user, at, send, outcome) \
-                 SELECT c.account, {who}, ?3, s.number, {outcome} {MINE} \
-                   CROSS JOIN sends s ON s.account = c.account AND s.id = c.send CROSS JOIN json_each({list}) j \
+                "WITH settled AS MATERIALIZED (SELECT c.account AS account, s.number AS send, c.ids AS ids, c.left_out AS left_out, \
+                   k.value ->> 3 AS outcome {MINE} CROSS JOIN sends s ON s.account = c.account AND s.id = c.send) \
+                 INSERT INTO receipts (account, line_user, at, send, outcome) \
+                 SELECT f.account, {who}, ?3, f.send, {outcome} FROM settled f CROSS JOIN json_each(f.{list}) j \
                  WHERE true ON CONFLICT DO NOTHING"
             ))
             .bind(now)
@@ -163,8 +164,8 @@ impl Batch {
         let frozen = |code: i64| format!("iif(f.outcome = {code}, coalesce(json_array_length(ids), 0), 0)");
         vec![
             // (1)
-            receipts("c.ids", "j.value", "k.value ->> 3"),
-            receipts("c.left_out", "j.value ->> 0", "j.value ->> 1"),
+            receipts("ids", "j.value", "f.outcome"),
+            receipts("left_out", "j.value ->> 0", "j.value ->> 1"),
             // (2)
             with(format!(
                 "INSERT INTO usage (account, month, accepted) \
