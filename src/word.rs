@@ -10,7 +10,10 @@ use crate::{
     event::{checked_member, checked_time},
     id::{LineUserId, MemberId},
     time::UnixMillis,
-    web::lines::{Refused, fields, nothing_more, optional, text},
+    web::{
+        lines::{Refused, fields, nothing_more, optional, text},
+        repeated,
+    },
 };
 
 /// Attributes that one word names.
@@ -78,8 +81,7 @@ fn checked_attributes(said: Map<String, Value>) -> Result<Vec<(String, Option<At
     said.into_iter()
         .map(|(name, value)| {
             let refused = |name: &str, error: crate::attribute::AttributeError| {
-                let shown: String = name.chars().take(100).collect();
-                Refused::new(format!("attributes.{shown}"), error.to_string())
+                Refused::new(format!("attributes.{}", repeated(name)), error.to_string())
             };
             check_name(&name).map_err(|error| refused(&name, error))?;
             let value = match value {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::types::{BUILT_IN, Property};
-use crate::web::lines::Refused;
+use crate::web::{lines::Refused, repeated};
 
 /// Properties of one event as JSON, in bytes.
 const MAX_BYTES: usize = 10_000;
@@ -43,9 +43,8 @@ fn check_object(object: &Map<String, Value>, depth: usize) -> Result<(), Refused
         let is_name = (1..=MAX_NAME).contains(&name.chars().count())
             && !name.chars().any(|c| c.is_control() || matches!(c, '"' | '\\'));
         if !is_name {
-            let shown: String = name.chars().take(MAX_NAME).collect();
             let says = "a property's name has 1 to 64 characters, and no quotation marks, backslashes or control characters";
-            return Err(Refused::new(shown, says));
+            return Err(Refused::new(repeated(name), says));
         }
         check_value(value, depth).map_err(|refused| refused.within(name))
     })

@@ -7,10 +7,8 @@ use crate::{
     attribute::{MAX_NAME, MAX_TEXT, check_name},
     store::MAX_INTEGER,
     time::{Day, UnixMillis},
+    web::repeated,
 };
-
-/// The longest name that a path repeats, in characters.
-const MAX_REPEATED: usize = 80;
 
 /// A value and where it stands.
 pub(super) struct At<'a> {
@@ -152,8 +150,7 @@ impl<'a> Fields<'a> {
 
 fn inner(path: &str, name: &str) -> String {
     let dot = if path.is_empty() { "" } else { "." };
-    let shown: String = name.chars().take(MAX_REPEATED).collect();
-    format!("{path}{dot}{shown}")
+    format!("{path}{dot}{}", repeated(name))
 }
 
 fn refused(path: &str, problem: impl Into<String>) -> RuleError {

@@ -80,6 +80,15 @@ pub(super) enum Test {
     Contains(Scalar),
 }
 
+/// What is asked of an event's property.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Property {
+    /// Of its value.
+    Value(Test),
+    /// A list, one of whose objects has these properties.
+    Any(Vec<(String, Test)>),
+}
+
 /// Bounds; at least one is there.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Range {
@@ -144,7 +153,7 @@ impl Times {
 pub(super) struct Event {
     pub(super) kind: String,
     pub(super) times: Times,
-    pub(super) properties: Vec<(String, Test)>,
+    pub(super) properties: Vec<(String, Property)>,
     pub(super) measure: Measure,
 }
 

@@ -49,7 +49,10 @@ impl Fields {
     pub fn end(self) -> Result<(), ApiError> {
         match self.0.keys().next() {
             None => Ok(()),
-            Some(name) => Err(ApiError::invalid_request(format!("{name:.64} is no field of this request"))),
+            Some(name) => Err(ApiError::invalid_request(format!(
+                "{} is no field of this request",
+                super::repeated(name)
+            ))),
         }
     }
 }

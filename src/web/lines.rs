@@ -78,8 +78,7 @@ pub fn text(fields: &mut Map<String, Value>, name: &str) -> Result<String, Refus
 pub fn nothing_more(fields: &Map<String, Value>, known: &str) -> Result<(), Refused> {
     match fields.keys().next() {
         Some(name) => {
-            let name: String = name.chars().take(100).collect();
-            Err(Refused::new(name, format!("there is no such field; known are {known}")))
+            Err(Refused::new(super::repeated(name), format!("there is no such field; known are {known}")))
         }
         None => Ok(()),
     }

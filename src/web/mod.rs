@@ -167,6 +167,15 @@ impl Reply {
     }
 }
 
+/// How much of what a caller sent an error repeats, in characters.
+const MAX_REPEATED: usize = 80;
+
+/// A name that a caller sent, as an error repeats it: its beginning, and `""` in place of nothing.
+#[must_use]
+pub fn repeated(name: &str) -> String {
+    if name.is_empty() { "\"\"".to_owned() } else { name.chars().take(MAX_REPEATED).collect() }
+}
+
 /// A JSON object of these fields. Each `json!` writes its insertions out, which for many fields is much wasm.
 #[must_use]
 pub fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {

@@ -4,7 +4,7 @@ use super::Compiler;
 use crate::{
     rule::{
         Scalar,
-        condition::{Edge, Range, Test},
+        condition::{Edge, Property, Range, Test},
     },
     store::Value,
     time::{DAY, Day},
@@ -76,9 +76,25 @@ impl Compiler {
     }
 
     /// A condition on a property of the event `e`: true, or else false or NULL.
-    pub(super) fn property(&mut self, name: &str, test: &Test) -> String {
+    pub(super) fn property(&mut self, name: &str, property: &Property) -> String {
+        let tests = match property {
+            Property::Value(test) => return self.tested("e.properties", name, test),
+            Property::Any(tests) => tests,
+        };
         let path = self.path(name);
-        let (kind, value) = (format!("json_type(e.properties, {path})"), format!("e.properties ->> {path}"));
+        let tests: Vec<String> =
+            tests.iter().map(|(name, test)| self.tested("i.object", name, test)).collect();
+        format!(
+            "json_type(e.properties, {path}) = 'array' AND EXISTS (SELECT 1 FROM (SELECT CASE j.type WHEN 'object' \
+             THEN j.value END AS object FROM json_each(e.properties, {path}) j) i WHERE i.object IS NOT NULL AND {})",
+            tests.join(" AND ")
+        )
+    }
+
+    /// A condition on what `object`, SQL that is JSON, has by this name: true, or else false or NULL.
+    fn tested(&mut self, object: &str, name: &str, test: &Test) -> String {
+        let path = self.path(name);
+        let (kind, value) = (format!("json_type({object}, {path})"), format!("{object} ->> {path}"));
         let date = format!("{kind} = 'text' AND length({value}) = 10 AND date({value}) = {value}");
         match test {
             Test::Equals(Scalar::Boolean(truth)) => format!("{kind} = '{truth}'"),
@@ -103,7 +119,7 @@ impl Compiler {
                 format!("{date} AND substr({value}, 6) IN (SELECT value FROM json_each({days}))")
             }
             Test::Contains(element) => format!(
-                "{kind} = 'array' AND EXISTS (SELECT 1 FROM json_each(e.properties, {path}) j \
+                "{kind} = 'array' AND EXISTS (SELECT 1 FROM json_each({object}, {path}) j \
                  WHERE j.type {} AND j.value = {})",
                 json_kinds(element),
                 self.bind(element)

@@ -83,8 +83,8 @@ impl Compiler {
         if let Some(to) = &to {
             condition = format!("{condition} AND e.occurred_at < {to}");
         }
-        for (name, test) in &event.properties {
-            condition = format!("{condition} AND {}", self.property(name, test));
+        for (name, property) in &event.properties {
+            condition = format!("{condition} AND {}", self.property(name, property));
         }
         Wanted { kind, from, to, condition, reads_rows: !event.properties.is_empty() }
     }

@@ -116,6 +116,7 @@ mod tests {
             {"attribute": "'q", "in": ["'q"]}, {"attribute": "'q", "contains": "'q"},
             {"attribute": "'q", "gte": "2026-01-01"}, {"tag": "'q"}, {"members": ["'q"]},
             {"event": {"type": "'q", "properties": {"'q": {"equals": "'q"}, "q'": {"contains": "'q"}}}},
+            {"event": {"type": "'q", "properties": {"'q": {"any": {"q'": {"equals": "'q"}}}}}},
             {"event": {"type": "'q", "sum": {"property": "'q", "gte": 1}}},
             {"event": {"type": "'q", "distinct": {"property": "'q", "gte": 2}}},
         ]}));

@@ -7,11 +7,8 @@ use super::{
 use crate::rule::{
     RuleError,
     at::{At, Fields},
-    condition::{Condition, Event, Measure, Test},
+    condition::{Condition, Event, Measure},
 };
-
-/// Conditions on properties of one event.
-const MAX_PROPERTIES: usize = 8;
 
 /// The largest count.
 const MAX_COUNT: i64 = 1_000_000_000;
@@ -28,7 +25,7 @@ pub(super) fn event(at: &At<'_>) -> Result<(Condition, i64), RuleError> {
     let fields = at.fields(&known)?;
     let kind = fields.get("type").ok_or_else(|| at.refused("must have the type of the events"))?.name()?;
     let times = times(&fields)?;
-    let properties = fields.get("properties").map_or(Ok(Vec::new()), |at| properties(&at))?;
+    let properties = fields.get("properties").map_or(Ok(Vec::new()), |at| value::properties(&at))?;
     let (measure, negated) = match fields.named(&MEASURES).as_slice() {
         [] => (Measure::Count { low: 1, high: None }, false),
         [name] => match fields.get(name) {
@@ -49,17 +46,6 @@ pub(super) fn event(at: &At<'_>) -> Result<(Condition, i64), RuleError> {
     let reads = !properties.is_empty() || matches!(measure, Measure::Sum(..) | Measure::Distinct { .. });
     let condition = Condition::Event(Event { kind, times, properties, measure });
     Ok((if negated { condition.not() } else { condition }, if reads { 8 } else { 4 }))
-}
-
-fn properties(at: &At<'_>) -> Result<Vec<(String, Test)>, RuleError> {
-    let tests = at.any_fields()?;
-    let tests: Vec<_> = tests.all().collect();
-    if !(1..=MAX_PROPERTIES).contains(&tests.len()) {
-        return Err(at.refused(format!(
-            "must be an object of 1 to {MAX_PROPERTIES} properties, with a test for each"
-        )));
-    }
-    tests.iter().map(|(name, at)| Ok((value::property_name(at, name)?, value::property(at)?))).collect()
 }
 
 /// A measure, and whether the opposite of it is meant.

@@ -5,12 +5,15 @@ use crate::{
     rule::{
         RuleError, Scalar,
         at::{At, Fields},
-        condition::{Condition, Edge, Range, Test},
+        condition::{Condition, Edge, Property, Range, Test},
     },
 };
 
 /// How many values `in` takes.
 const MAX_VALUES: usize = 1_000;
+
+/// Tests of an event's properties, those of the objects in its lists among them.
+const MAX_PROPERTIES: usize = 8;
 
 /// How far an anniversary may lie from today, in days.
 const MAX_DAYS: i64 = 183;
@@ -32,9 +35,44 @@ pub(super) fn attribute(at: &At<'_>, name: &At<'_>) -> Result<Condition, RuleErr
     })
 }
 
-/// `{"category": {"equals": "shoes"}}`: names of properties, and a test for each.
-pub(super) fn property(at: &At<'_>) -> Result<Test, RuleError> {
-    test(&at.fields(&TESTS)?)
+/// `{"category": {"equals": "shoes"}}`: names of properties, and what is asked of each.
+pub(super) fn properties(at: &At<'_>) -> Result<Vec<(String, Property)>, RuleError> {
+    let properties = each(at, property)?;
+    let tests = properties.iter().map(|(_, property)| match property {
+        Property::Value(_) => 1,
+        Property::Any(tests) => tests.len(),
+    });
+    if tests.sum::<usize>() > MAX_PROPERTIES {
+        return Err(at.refused(format!("must have at most {MAX_PROPERTIES} tests, those in any among them")));
+    }
+    Ok(properties)
+}
+
+/// A test, or `{"any": {"product_id": {"equals": "tea"}}}`: one of the objects in a list passes all of these.
+fn property(at: &At<'_>) -> Result<Property, RuleError> {
+    let known: Vec<&str> = ["any"].iter().chain(&TESTS).copied().collect();
+    let fields = at.fields(&known)?;
+    match fields.get("any") {
+        None => test(&fields).map(Property::Value),
+        Some(any) if fields.named(&TESTS).is_empty() => {
+            each(&any, |at| test(&at.fields(&TESTS)?)).map(Property::Any)
+        }
+        Some(any) => Err(any.refused("cannot stand beside another test")),
+    }
+}
+
+fn each<T>(
+    at: &At<'_>,
+    read: impl Fn(&At<'_>) -> Result<T, RuleError>,
+) -> Result<Vec<(String, T)>, RuleError> {
+    let fields = at.any_fields()?;
+    let all: Vec<_> = fields.all().collect();
+    if !(1..=MAX_PROPERTIES).contains(&all.len()) {
+        return Err(at.refused(format!(
+            "must be an object of 1 to {MAX_PROPERTIES} properties, with a test for each"
+        )));
+    }
+    all.iter().map(|(name, at)| Ok((property_name(at, name)?, read(at)?))).collect()
 }
 
 fn test(fields: &Fields<'_>) -> Result<Test, RuleError> {

@@ -83,7 +83,7 @@ fn wrong_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("properties", json!([]), "properties"),
         ("properties", json!("{}"), "properties"),
         ("properties", json!({ "x": "x".repeat(10_000) }), "properties"),
-        ("properties", json!({ "": 1 }), "properties"),
+        ("properties", json!({ "": 1 }), "properties.\"\""),
         ("properties", json!({ "a\"b": 1 }), "properties.a\"b"),
         ("properties", json!({ "a\\b": 1 }), "properties.a\\b"),
         ("properties", json!({ "a": ["x", "y\0"] }), "properties.a[1]"),
@@ -91,6 +91,7 @@ fn wrong_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("property", json!({}), "property"),
         ("occured_at", json!("2026-01-05T03:00:00Z"), "occured_at"),
         ("account", json!("other"), "account"),
+        ("", json!(1), "\"\""),
     ]
 }
 
@@ -167,7 +168,7 @@ fn every_malformed_member_is_refused_by_its_line_and_names_the_field() {
         (json!([]), ""),
         (json!({ "attributes": [] }), "attributes"),
         (json!({ "attributes": null }), "attributes"),
-        (json!({ "attributes": { "": 1 } }), "attributes."),
+        (json!({ "attributes": { "": 1 } }), "attributes.\"\""),
         (json!({ "attributes": { "a\n": 1 } }), "attributes.a\n"),
         (json!({ "attributes": { "a": {} } }), "attributes.a"),
         (json!({ "attributes": { "a": [true] } }), "attributes.a"),

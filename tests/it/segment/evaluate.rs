@@ -176,6 +176,14 @@ fn passes(value: Option<&Value>, test: &Map<String, Value>, now: i64) -> bool {
     if let Some(wanted) = test.get("contains") {
         return value.as_array().is_some_and(|items| items.iter().any(|item| same(item, wanted)));
     }
+    if let Some(tests) = test.get("any").and_then(Value::as_object) {
+        let passes_all = |object: &Map<String, Value>| {
+            tests.iter().all(|(name, test)| passes(object.get(name), test.as_object().unwrap(), now))
+        };
+        return value
+            .as_array()
+            .is_some_and(|items| items.iter().filter_map(Value::as_object).any(passes_all));
+    }
     if let Some(days) = test.get("anniversary") {
         let day = |name| days.get(name).map_or(0, whole);
         return value

@@ -133,6 +133,24 @@ fn events() -> Vec<(&'static str, Value)> {
         ("all[1].event.properties", event(json!({ "properties": [] }))),
         ("all[1].event.properties.color", event(json!({ "properties": { "color": "red" } }))),
         ("all[1].event.properties.a\\b", event(json!({ "properties": { "a\\b": { "equals": 1 } } }))),
+        ("all[1].event.properties.items.any", event(json!({ "properties": { "items": { "any": {} } } }))),
+        (
+            "all[1].event.properties.items.any",
+            event(json!({ "properties": { "items": { "any": { "a": { "equals": 1 } }, "present": true } } })),
+        ),
+        (
+            "all[1].event.properties.items.any.a.any",
+            event(
+                json!({ "properties": { "items": { "any": { "a": { "any": { "b": { "equals": 1 } } } } } } }),
+            ),
+        ),
+        (
+            "all[1].event.properties",
+            event(json!({ "properties": { "b": { "equals": 1 }, "items": { "any": {
+                "1": { "equals": 1 }, "2": { "equals": 1 }, "3": { "equals": 1 }, "4": { "equals": 1 },
+                "5": { "equals": 1 }, "6": { "equals": 1 }, "7": { "equals": 1 }, "8": { "equals": 1 },
+            } } } })),
+        ),
         ("all[1].event.properties.color.is", event(json!({ "properties": { "color": { "is": 1 } } }))),
     ]
 }
@@ -187,7 +205,7 @@ fn what_is_wrong_is_named_by_its_place() {
 }
 
 /// Good rules, of every kind of condition.
-fn good() -> [Value; 16] {
+fn good() -> [Value; 17] {
     [
         json!({ "all": [tag(), { "any": [{ "tag": "a" }, { "not": { "tag": "b" } }] }] }),
         json!({ "everyone": true, "unlinked": true }),
@@ -200,6 +218,7 @@ fn good() -> [Value; 16] {
         json!({ "event": { "type": "purchase", "within_days": 30, "count": { "gte": 2, "lte": 5 } } }),
         json!({ "event": { "type": "purchase", "after": "2026-01-01", "before": "2026-02-01T00:00:00Z", "sum": { "property": "amount", "gt": 1 } } }),
         json!({ "event": { "type": "purchase", "properties": { "category": { "in": ["a"] } }, "distinct": { "property": "sku", "equals": 2 } } }),
+        json!({ "event": { "type": "purchase", "properties": { "items": { "any": { "product_id": { "equals": "tea" }, "quantity": { "gte": 2 } } } } } }),
         json!({ "event": { "type": "purchase", "last": { "older_than_days": 180 } } }),
         json!({ "link": { "linked": true, "since": { "within_days": 7 }, "route": "shop" } }),
         json!({ "friendship": { "since": { "within_days": 7 }, "mode": "normal", "client_id": "web" } }),

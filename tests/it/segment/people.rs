@@ -289,6 +289,15 @@ fn event(world: &World) -> Event {
         &[json!("2026-01-05"), json!("2026-12-31"), json!("2026-02-30"), json!("soon"), json!(20_260_105)],
     );
     property("色", &[json!(["red", "blue", 1]), json!([]), json!("red"), json!({ "a": "red" })]);
+    let item = |_| match world.below(8) {
+        0 => pick(world, &[json!("shoes"), json!(null), json!(1), json!([1]), json!("{")]).clone(),
+        _ => json!({
+            "product_id": pick(world, &[json!("shoes"), json!("gold"), json!(1), json!(null)]),
+            "quantity": pick(world, &[json!(1), json!(27), json!(1_000)]),
+            "sizes": pick(world, &[json!(["M", 27]), json!("M"), json!([])]),
+        }),
+    };
+    properties.insert("items".to_owned(), (0..world.below(4)).map(item).collect());
     Event { kind, at: moment(world), properties }
 }
 

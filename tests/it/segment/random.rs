@@ -166,9 +166,20 @@ fn event(world: &World) -> Value {
     event.insert("type".to_owned(), json!(pick(world, &["purchase", "product_viewed", "来店", "none"])));
     if world.below(3) == 0 {
         let names = ["amount", "category", "gift", "on", "色"];
-        let tests: Map<String, Value> = (0..=world.below(2))
+        let mut tests: Map<String, Value> = (0..=world.below(2))
             .map(|_| ((*pick(world, &names)).to_owned(), Value::Object(test(world))))
             .collect();
+        if world.below(2) == 0 {
+            let any: Map<String, Value> = (0..=world.below(2))
+                .map(|_| {
+                    (
+                        (*pick(world, &["product_id", "quantity", "sizes"])).to_owned(),
+                        Value::Object(test(world)),
+                    )
+                })
+                .collect();
+            tests.insert((*pick(world, &["items", "items", "色"])).to_owned(), json!({ "any": any }));
+        }
         event.insert("properties".to_owned(), Value::Object(tests));
     }
     let measure = world.below(7);
