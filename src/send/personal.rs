@@ -1,9 +1,9 @@
 //! Messages of one's own: a chunk of at most 100 people, each with a push under a key of their own.
 //!
 //! The claim freezes what the messages are filled from, so that a repeat says the same. What became of each stands in the
-//! chunk's row until all are settled: whoever may have it is asked for again under the same key; once nobody may, whoever
-//! was not sent anything is filtered anew, under the keys of the next generation. Pushes start in waves of as many as run
-//! at once, each at its own start time.
+//! chunk's row until all are settled: whoever may have it, and nobody else, is asked for again under the same key; once nobody
+//! may, whoever was not sent anything is filtered anew, under the keys of the next generation. Where an attempt wrote nothing,
+//! anybody may have it. Pushes start in waves of as many as run at once, each at its own start time.
 
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -88,7 +88,7 @@ async fn deliver_one<P: Platform>(cx: Context<'_, P>, due: &Due) -> Result<Optio
 }
 
 impl Batch {
-    /// Calls LINE for each whose fate is open or unknown, in waves.
+    /// Calls LINE in waves: for each whose fate is open, or in a repeat for each whose fate is unknown.
     async fn attempt_people<P: Platform>(
         &self,
         cx: Context<'_, P>,
@@ -102,7 +102,9 @@ impl Batch {
             serde_json::from_str(chunk.recipients.as_deref().unwrap_or("[]")).map_err(stored)?;
         let before: Vec<Option<i64>> =
             chunk.outcomes.as_deref().map_or(Ok(Vec::new()), serde_json::from_str).map_err(stored)?;
+        let is_repeat = chunk.first_attempt_at.is_some_and(|first| first < self.claimed_at);
         let fate = |place: usize| match before.get(place).copied().flatten() {
+            None if is_repeat && before.is_empty() => Fate::Unknown,
             None => Fate::Open,
             Some(MAY_HAVE) => Fate::Unknown,
             Some(code) => Fate::Settled(code),
@@ -121,9 +123,14 @@ impl Batch {
         }
         let messages = serde_json::from_str(&common.messages).map_err(stored)?;
         let messages = Messages::parse(messages).map_err(|error| PlatformError::Stored(error.to_string()))?;
-        let texts: Vec<Option<String>> =
-            (0..attempted.people.len()).map(|place| attempted.filled(place, &messages)).collect();
-        self.waves(cx, sender, chunk, common, &texts, &mut attempted).await;
+        let wanted = if is_repeat { Fate::Unknown } else { Fate::Open };
+        let asked: Vec<usize> =
+            (0..attempted.fates.len()).filter(|place| attempted.fates.get(*place) == Some(&wanted)).collect();
+        let asked: Vec<(usize, String)> = asked
+            .into_iter()
+            .filter_map(|place| Some((place, attempted.filled(place, &messages)?)))
+            .collect();
+        self.waves(cx, sender, chunk, common, &asked, &mut attempted).await;
         Ok(attempted)
     }
 
@@ -133,12 +140,9 @@ impl Batch {
         sender: &Sender,
         chunk: &Chunk,
         common: &Common,
-        texts: &[Option<String>],
+        asked: &[(usize, String)],
         attempted: &mut Attempted,
     ) {
-        let asked: Vec<usize> = (0..texts.len())
-            .filter(|place| matches!(attempted.fates.get(*place), Some(Fate::Open | Fate::Unknown)))
-            .collect();
         for wave in asked.chunks(AT_ONCE) {
             if cx.platform.now() - self.claimed_at > BEGIN_WITHIN || attempted.stopped.is_some() {
                 return;
@@ -148,15 +152,14 @@ impl Batch {
                 Ok(next_at) => next_at,
                 Err(error) => return cx.log_failure("send_start", &error),
             };
-            let pushes = (0_i64..).zip(wave).map(|(order, place)| {
-                let start = rate::start(Endpoint::Push, next_at, calls, order);
-                let (person, text) =
-                    (attempted.people.get(*place), texts.get(*place).and_then(Option::as_ref));
-                async move {
-                    let (person, text) = (person?, text?);
-                    Some((*place, self.push(cx, sender, chunk, common, (person, text), start).await?))
-                }
-            });
+            let pushes =
+                (0_i64..).zip(wave).map(|(order, (place, text))| {
+                    let start = rate::start(Endpoint::Push, next_at, calls, order);
+                    let person = attempted.people.get(*place);
+                    async move {
+                        Some((*place, self.push(cx, sender, chunk, common, (person?, text), start).await?))
+                    }
+                });
             for (place, verdict) in join_all(pushes).await.into_iter().flatten() {
                 attempted.judge(place, verdict);
             }

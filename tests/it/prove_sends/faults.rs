@@ -8,7 +8,7 @@ use enishi_world::{
 };
 
 use super::*;
-use crate::support::{Figures, MULTICAST, for_each_seed_of, is_full};
+use crate::support::{Figures, MULTICAST, PUSH, for_each_seed_of, is_full};
 
 /// How LINE fails: 5 % answers of 500, 2 % accepted and never answered.
 const TROUBLE: Trouble = Trouble { server_errors: 0.05, accepted_without_answer: 0.02 };
@@ -16,11 +16,21 @@ const TROUBLE: Trouble = Trouble { server_errors: 0.05, accepted_without_answer:
 /// Every call of ours to a store, a queue or LINE fails so often, in one of five ways, two of which kill the consumer.
 const FAULTS: f64 = 0.01;
 
-/// One of the things that happen meanwhile.
-fn something_happens(stage: &Stage, id: &str, users: &[UserId]) {
+/// One of the things that happen meanwhile; LINE refuses some calls of a path.
+fn something_happens(stage: &Stage, id: &str, users: &[UserId], path: &str) {
     let world = &stage.world;
     let some = |number: usize| (0..number).map(|_| users[world.below(users.len())].clone());
-    match world.below(7) {
+    let refuse = |status: u16| {
+        let (path, kind) = (path.to_owned(), FaultKind::Status);
+        world.line().add_fault(line_simulator::Fault {
+            path,
+            times: 2,
+            kind,
+            status: Some(status),
+            ms: None,
+        });
+    };
+    match world.below(8) {
         0 => _ = act(stage, id, "pause"),
         1 | 2 => _ = act(stage, id, "resume"),
         3 => {
@@ -36,11 +46,8 @@ fn something_happens(stage: &Stage, id: &str, users: &[UserId]) {
                 _ = stage.api(&stage.shop, Method::DELETE, &format!("/v1/links/s{user}"), None);
             }
         }
-        5 => {
-            let (path, kind) = (MULTICAST.to_owned(), FaultKind::Status);
-            let fault = line_simulator::Fault { path, times: 2, kind, status: Some(429), ms: None };
-            world.line().add_fault(fault);
-        }
+        5 => refuse(429),
+        6 => refuse(401),
         _ => world.evict_isolate(),
     }
 }
@@ -110,7 +117,7 @@ fn prove_sends_survive_the_fault_matrix() {
         for _ in 0..20 {
             let pause = i64::try_from(world.below(400)).unwrap();
             world.settle(if is_full() { pause } else { pause / 10 });
-            something_happens(&stage, &id, &users);
+            something_happens(&stage, &id, &users, MULTICAST);
         }
         if seed % 4 == 0 {
             act(&stage, &id, "cancel");
@@ -128,6 +135,37 @@ fn prove_sends_survive_the_fault_matrix() {
     if is_full() {
         assert!(repeated.0 * 100 <= repeated.1 * 115, "{repeated:?}");
     }
+}
+
+#[test]
+fn prove_sends_of_ones_own_messages_survive_the_fault_matrix() {
+    let number = if is_full() { 1_000 } else { 300 };
+    for_each_seed_of("sends of one's own messages through faults", 200, |seed| {
+        let stage = Stage::new(seed);
+        let world = &stage.world;
+        let users = stage.many_members(number, "gold");
+        world.disturb_queues(ROUGH);
+        world.disturb_line(TROUBLE);
+        world.fail_by_seed(FAULTS);
+        let mut body = to("gold");
+        body["messages"][0]["text"] = "{{rank}}".into();
+        let id = make(&stage, &stage.shop, &body, "1");
+        for _ in 0..20 {
+            world.settle(i64::try_from(world.below(400)).unwrap());
+            something_happens(&stage, &id, &users, PUSH);
+        }
+        if seed % 4 == 0 {
+            act(&stage, &id, "cancel");
+        }
+        // In some of them nothing works for a day.
+        let day = seed % 3 == 0;
+        world.advance(if day { 25 * HOUR } else { 0 });
+        world.settle(2 * MINUTE);
+        let send = comes_to_its_end(&stage, &id);
+        assert!(day || send["unresolved"] == 0, "seed {seed}: {send}");
+        assert_once(&stage, &id, &users, &send, seed);
+        figures(&stage, &send, stage.answers_of(PUSH).len() as u64)
+    });
 }
 
 fn calls(stage: &Stage) -> u64 {

@@ -10,10 +10,7 @@ use enishi_world::line_simulator::{self, FaultKind, UserId};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{MULTICAST, Stage};
-
-/// Pushing to one person.
-const PUSH: &str = "/v2/bot/message/push";
+use crate::support::{MULTICAST, PUSH, Stage};
 
 /// A send to the gold members, with more.
 fn gold(with: &Value) -> Value {

@@ -2,6 +2,7 @@
 
 use enishi::time::{HOUR, MINUTE};
 use enishi_world::{Disturbance, Fault, line_simulator::FaultKind};
+use http::StatusCode;
 use serde_json::json;
 
 use super::*;
@@ -162,4 +163,90 @@ fn a_test_goes_to_named_members_and_counts_for_no_send() {
     let another = json!({ "members": ["m-1"], "messages": [{ "type": "text", "text": "a" }] });
     let (status, error) = stage.api(&stage.shop, Method::POST, "/v1/sends/test", Some(&another));
     assert_eq!((status, &error["error"]), (409, &json!("quota")));
+}
+
+/// A send of which a consumer was killed after LINE had taken a push, and before anything of it was written.
+fn killed(stage: &Stage) -> (String, Vec<UserId>) {
+    let users = stage.many_members(8, "gold");
+    let id = make(stage, &personal());
+    stage.world.fail_next_call(PUSH, Fault::CrashAfter);
+    stage.world.run_queues();
+    assert!(had(stage, &users).contains(&1), "LINE has taken some");
+    assert_eq!(stage.count("receipts"), 0, "and we do not know");
+    (id, users)
+}
+
+#[test]
+fn whatever_line_says_after_a_consumer_was_killed_nobody_gets_two() {
+    let answers = [
+        (StatusCode::UNAUTHORIZED, r#"{"message":"Authentication failed"}"#),
+        (StatusCode::FORBIDDEN, r#"{"message":"Not allowed"}"#),
+        (StatusCode::BAD_REQUEST, r#"{"message":"Failed to send messages"}"#),
+        (StatusCode::TOO_MANY_REQUESTS, r#"{"message":"The API rate limit has been exceeded."}"#),
+        (StatusCode::TOO_MANY_REQUESTS, r#"{"message":"You have reached your monthly limit."}"#),
+        (StatusCode::INTERNAL_SERVER_ERROR, ""),
+    ];
+    for (status, words) in answers {
+        let stage = Stage::new(1);
+        let (id, users) = killed(&stage);
+        stage.world.answer_next_call(PUSH, status, words);
+        stage.world.settle(30 * MINUTE);
+        if state(&stage, &id) == "paused" {
+            act(&stage, &id, "resume");
+            stage.world.settle(30 * MINUTE);
+        }
+        assert_eq!(had(&stage, &users), vec![1; 8], "{words}");
+        let send = show(&stage, &id);
+        assert_eq!((&send["state"], &send["accepted"]), (&json!("done"), &json!(8)), "{words}: {send}");
+        assert_eq!(stage.count("receipts WHERE outcome = 1"), 8, "{words}");
+    }
+}
+
+#[test]
+fn a_killed_consumer_and_a_day_without_a_channel_token_give_nobody_two() {
+    let stage = Stage::new(1);
+    let (id, users) = killed(&stage);
+    stage.world.evict_isolate();
+    stage.world.fail_always_call("/oauth2/v3/token", Fault::Refused);
+    stage.world.settle(10 * MINUTE);
+    stage.world.advance(25 * HOUR);
+    stage.world.end_faults();
+    stage.world.settle(30 * MINUTE);
+    assert!(had(&stage, &users).iter().all(|had| *had <= 1), "{:?}", had(&stage, &users));
+    assert_eq!(show(&stage, &id)["unresolved"], 8, "nobody knows who had it");
+}
+
+#[test]
+fn while_it_is_paused_or_cancelled_only_those_are_pushed_to_again_who_may_have_it() {
+    for action in ["pause", "cancel"] {
+        let stage = Stage::new(1);
+        let users = stage.many_members(8, "gold");
+        fault(&stage, PUSH, FaultKind::AcceptThenTimeout, None, 1);
+        fault(&stage, PUSH, FaultKind::Status, Some(429), 1);
+        let id = make(&stage, &personal());
+        stage.world.run_queues();
+        let before = stage.answers_of(PUSH).len();
+        assert_eq!(
+            (before, had(&stage, &users).iter().sum::<usize>()),
+            (6, 5),
+            "a wave, and one was refused"
+        );
+        act(&stage, &id, action);
+        stage.world.settle(10 * MINUTE);
+        assert_eq!(stage.answers_of(PUSH)[before..], [Some(409)], "{action}");
+        assert_eq!(show(&stage, &id)["accepted"], 5, "{action}");
+        if action == "pause" {
+            let path = format!("/v1/members/gold-{}", users[7]);
+            let erased = stage.api(&stage.shop, Method::DELETE, &path, None).0;
+            act(&stage, &id, "resume");
+            stage.world.settle(10 * MINUTE);
+            let send = show(&stage, &id);
+            assert_eq!(
+                (erased, &send["state"], &send["accepted"]),
+                (204, &json!("done"), &json!(7)),
+                "{send}"
+            );
+            assert_eq!(send["excluded_by"], json!({ "erased": 1 }));
+        }
+    }
 }

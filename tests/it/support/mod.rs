@@ -12,6 +12,9 @@ pub(crate) use stage::{HOOKS, Stage, json_body, webhook};
 /// Sending multicasts at LINE.
 pub(crate) const MULTICAST: &str = "/v2/bot/message/multicast";
 
+/// Pushing to one person.
+pub(crate) const PUSH: &str = "/v2/bot/message/push";
+
 /// Obtaining a channel access token.
 pub(crate) const CHANNEL_TOKEN: &str = "/oauth2/v3/token";
 
