@@ -175,8 +175,8 @@ impl Batch {
         .bind(minute_of_day(now + 2 * MAX_WAIT))
     }
 
-    /// (2) Messages that other sends have under way count as received: they may be. So each send has a statement of its own, and
-    /// sees what the one before has frozen.
+    /// (2) Messages that other sends have under way count as received, each of them: they may be. So each send has a statement of
+    /// its own, and sees what the one before has frozen.
     fn filter(&self, keys: &str) -> Statement {
         let recipients = match self.endpoint {
             Endpoint::Multicast => "json_group_array(line_user_id)",
@@ -188,15 +188,18 @@ impl Batch {
         };
         let had = |since: &str| {
             format!(
-                "(SELECT count(*) FROM receipts r WHERE r.account = c.account AND r.line_user = j.value \
-                   AND r.at > ?3 - {since} AND r.outcome IN (1, 30)) \
-                 + (j.value IN (SELECT w.value FROM chunks o INDEXED BY chunks_under_way CROSS JOIN json_each(o.ids) w \
-                   WHERE o.account = c.account AND o.send > '' AND o.state = 'open' AND o.first_attempt_at IS NOT NULL \
-                     AND o.send <> c.send))"
+                "coalesce(w.messages, 0) + (SELECT count(*) FROM receipts r WHERE r.account = c.account \
+                   AND r.line_user = j.value AND r.at > ?3 - {since} AND r.outcome IN (1, 30))"
             )
         };
         Statement::compiled(format!(
-            "UPDATE chunks AS c SET outcomes = NULL, (ids, recipients, left_out) = ( \
+            "WITH under_way AS MATERIALIZED (SELECT w.value AS id, count(*) AS messages \
+               FROM (SELECT DISTINCT c.account AS account, c.send AS send {MINE} AND c.ids IS NULL) f \
+               CROSS JOIN sends s ON s.account = f.account AND s.id = f.send AND coalesce(s.cap, s.recent_within) IS NOT NULL \
+               CROSS JOIN chunks o INDEXED BY chunks_under_way ON o.account = f.account AND o.send > '' \
+                 AND o.send <> f.send AND o.state = 'open' AND o.first_attempt_at IS NOT NULL \
+               CROSS JOIN json_each(o.ids) w GROUP BY w.value) \
+             UPDATE chunks AS c SET outcomes = NULL, (ids, recipients, left_out) = ( \
                WITH judged AS MATERIALIZED (SELECT j.value AS id, u.line_user_id AS line_user_id, u.subject AS subject, \
                    {facts} AS facts, CASE \
                      WHEN u.id IS NULL THEN {ERASED} WHEN u.friend IS NOT 1 THEN {BLOCKED} \
@@ -206,6 +209,7 @@ impl Batch {
                    FROM sends s CROSS JOIN json_each(coalesce(c.rest, c.line_users)) j \
                      LEFT JOIN line_users u ON u.id = j.value AND u.account = c.account \
                      LEFT JOIN links l ON l.account = c.account AND l.line_user = j.value \
+                     LEFT JOIN under_way w ON w.id = j.value \
                    WHERE s.account = c.account AND s.id = c.send) \
                SELECT json_group_array(id) FILTER (WHERE code = 0), {recipients} FILTER (WHERE code = 0), \
                  json_group_array(json_array(id, code)) FILTER (WHERE code > 0) FROM judged) \

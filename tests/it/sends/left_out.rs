@@ -42,6 +42,20 @@ fn of_sends_that_are_under_way_at_once_a_capped_recipient_gets_one() {
 }
 
 #[test]
+fn of_sends_that_are_under_way_at_once_nobody_gets_more_than_the_cap_allows() {
+    for seed in 1..=5 {
+        let stage = Stage::new(seed);
+        let users = stage.many_members(20, "gold");
+        let capped = gold(&json!({ "frequency_cap": { "messages": 2, "days": 1 } }));
+        let sends: Vec<String> = (0..5).map(|_| make(&stage, &capped)).collect();
+        // LINE is slow: one consumer has all of them under way.
+        stage.world.settle(10 * MINUTE);
+        assert!(sends.iter().all(|id| state(&stage, id) == "done"), "seed {seed}");
+        assert_eq!(had(&stage, &users), vec![2; 20], "seed {seed}");
+    }
+}
+
+#[test]
 fn who_had_a_message_recently_is_left_out_where_that_is_asked_for() {
     let stage = Stage::new(1);
     let users = stage.many_members(2, "gold");
