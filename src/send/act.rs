@@ -36,7 +36,10 @@ pub async fn act<P: Platform>(
         "pause" => ("scheduled, expanding or sending", act.pause()),
         "resume" => ("paused", act.resume()),
         "cancel" => ("draft, scheduled, expanding, sending or paused", act.cancel()),
-        "retry" => ("partly_failed, or with failures on its way", act.retry(unresolved(request)?)),
+        "retry" => (
+            "partly_failed or on its way, with failures of the last 90 days,",
+            act.retry(unresolved(request)?),
+        ),
         _ => return Err(ApiError::not_found("the action")),
     };
     let places = statements.len();
@@ -152,7 +155,8 @@ impl Act<'_> {
     }
 
     /// Whoever failed is tried again, filtered anew, under the keys of the next generation; whoever is unresolved only if
-    /// that is asked for, for they may have it already. What is tried again is reserved again, and its receipts are gone.
+    /// that is asked for, for they may have it already. What is tried again is reserved again, and its receipts are gone. Who has
+    /// none was erased since; of chunks whose recipients are forgotten nothing is tried again.
     fn retry(&self, unresolved: bool) -> Vec<Statement> {
         let (failures, codes) = if unresolved {
             ("c.refused + c.unfit + c.unresolved", format!("{REFUSED}, {UNFIT}, {UNRESOLVED}"))
@@ -161,7 +165,7 @@ impl Act<'_> {
         };
         let chunks = format!(
             "c.account = ?1 AND c.send = ?2 AND c.chunk >= 0 AND c.state IN ('accepted', 'failed', 'unresolved') \
-               AND {failures} > 0"
+               AND {failures} > 0 AND c.line_users <> '[]'"
         );
         let failed = format!(
             "SELECT j.value FROM json_each(c.line_users) j WHERE EXISTS (SELECT 1 FROM receipts r, sends s \
@@ -195,8 +199,9 @@ impl Act<'_> {
             .bind(&self.account.id)
             .bind(self.id),
             Statement::new(
-                "UPDATE chunks SET claimed_by = NULL WHERE account = ?1 AND send = ?2 AND chunk >= 0 AND state = 'open' \
-                   AND claimed_by = 'retry'",
+                "UPDATE chunks SET claimed_by = NULL, erased = targeted - json_array_length(rest) - (accepted + blocked + unlinked \
+                   + capped + recent + unknown + refused + unfit + unresolved) \
+                 WHERE account = ?1 AND send = ?2 AND chunk >= 0 AND state = 'open' AND claimed_by = 'retry'",
             )
             .bind(&self.account.id)
             .bind(self.id),

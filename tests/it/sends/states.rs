@@ -1,6 +1,6 @@
 //! The states of a send, and what leads from one to another.
 
-use enishi::time::{HOUR, MINUTE, SECOND};
+use enishi::time::{DAY, HOUR, MINUTE, SECOND};
 use enishi_world::{Fault, line_simulator::FaultKind};
 use http::Method;
 use serde_json::json;
@@ -131,6 +131,43 @@ fn what_line_refused_is_tried_again_under_new_keys_and_nobody_else() {
     assert!(users.iter().all(|user| stage.received(user) == 1));
     assert_eq!((stage.count("receipts"), stage.count("receipts WHERE outcome = 1")), (1_001, 1_001));
     assert_eq!(act(&stage, &id, "retry"), (409, "wrong_state".to_owned()));
+}
+
+#[test]
+fn who_was_erased_since_is_not_tried_again_and_counts_as_erased() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    fault(&stage, MULTICAST, FaultKind::Status, Some(403), 1);
+    let id = make(&stage, &gold(&json!({})));
+    stage.world.run_queues();
+    assert_eq!(show(&stage, &id)["failed"], 3);
+    let path = format!("/v1/members/gold-{}", users[1]);
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, &path, None).0, 204);
+    assert_eq!(act(&stage, &id, "retry"), did("sending"));
+    stage.world.settle(5 * MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["state"], &send["accepted"], &send["excluded_by"], &send["waiting"]),
+        (&json!("done"), &json!(2), &json!({ "erased": 1 }), &json!(0)),
+        "{send}"
+    );
+    assert_eq!(had(&stage, &users), [1, 0, 1]);
+}
+
+#[test]
+fn what_failed_cannot_be_tried_again_once_nobody_knows_whom_it_was_for() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    fault(&stage, MULTICAST, FaultKind::Status, Some(403), 1);
+    let id = make(&stage, &gold(&json!({})));
+    stage.world.run_queues();
+    stage.world.advance(91 * DAY);
+    stage.world.settle(2 * MINUTE);
+    assert_eq!(act(&stage, &id, "retry"), (409, "wrong_state".to_owned()));
+    stage.world.settle(5 * MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!((&send["state"], &send["failed"]), (&json!("partly_failed"), &json!(3)), "{send}");
+    assert_eq!(had(&stage, &users), [0; 3]);
 }
 
 #[test]
