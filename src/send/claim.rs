@@ -31,6 +31,9 @@ pub(super) const BEGIN_WITHIN: i64 = 30 * SECOND;
 /// what was begun as it was. A chunk of another form is not called for again, for its body would be another.
 pub(super) const FORM: i64 = 1;
 
+/// What one person's messages may be filled from, in bytes of JSON: a chunk of a hundred must fit into a row of D1 (2 MB).
+pub(super) const MAX_FACTS: i64 = 18_000;
+
 /// How long before a month ends nothing begins, in milliseconds: a call counts for the month in which LINE takes it.
 const MONTH_ENDS: i64 = 15 * SECOND;
 
@@ -179,8 +182,11 @@ impl Batch {
     /// its own, and sees what the one before has frozen.
     fn filter(&self, keys: &str) -> Statement {
         let recipients = match self.endpoint {
-            Endpoint::Multicast => "json_group_array(line_user_id)",
-            Endpoint::Push => "json_group_array(json_array(id, line_user_id, subject, json(facts)))",
+            Endpoint::Multicast => "json_group_array(line_user_id)".to_owned(),
+            Endpoint::Push => format!(
+                "json_group_array(json_array(id, line_user_id, subject, \
+                   json(iif(length(CAST(facts AS BLOB)) <= {MAX_FACTS}, facts, NULL))))"
+            ),
         };
         let facts = match self.endpoint {
             Endpoint::Multicast => "NULL".to_owned(),

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::{
-    claim::{BEGIN_WITHIN, Chunk, Claimed, Common, FORM, LEASE},
+    claim::{BEGIN_WITHIN, Chunk, Claimed, Common, FORM, LEASE, MAX_FACTS},
     deliver::{AT_ONCE, Batch, Due, Sender, UNRESOLVED_AFTER, retry, senders},
     outcome::{ACCEPTED, BLOCKED, CAPPED, ERASED, RECENT, REFUSED, UNFIT, UNKNOWN, UNLINKED, UNRESOLVED},
     page::complete,
@@ -25,9 +25,10 @@ use crate::{
     time::{SECOND, UnixMillis, japanese_month},
 };
 
-/// Somebody, as the claim froze them: `line_users.id`, LINE's name and ours, what the messages are filled from.
+/// Somebody, as the claim froze them: `line_users.id`, LINE's name and ours, what the messages are filled from, unless it is more
+/// than [`MAX_FACTS`].
 #[derive(Debug, Deserialize)]
-struct Person(i64, LineUserId, String, Values);
+struct Person(i64, LineUserId, String, Option<Values>);
 
 /// What is known of one person's push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,13 +326,15 @@ impl Attempted {
     /// Somebody's messages; whoever cannot have them is settled, unless LINE may have them already.
     fn filled(&mut self, place: usize, messages: &Messages) -> Option<String> {
         let Person(.., values) = self.people.get(place)?;
-        match messages.fill(values) {
+        let too_much = || format!("the attributes that it is filled from have more than {MAX_FACTS} bytes");
+        let filled = values.as_ref().ok_or_else(too_much);
+        match filled.and_then(|values| messages.fill(values).map_err(|error| error.to_string())) {
             Ok(text) => Some(text),
-            Err(error) => {
+            Err(reason) => {
                 let fate = self.fates.get_mut(place)?;
                 if *fate == Fate::Open {
                     *fate = Fate::Settled(UNFIT);
-                    self.reason = Some(error.to_string());
+                    self.reason = Some(reason);
                 }
                 None
             }

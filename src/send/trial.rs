@@ -20,7 +20,7 @@ use crate::{
     message::Messages,
     platform::{Context, Platform},
     quota,
-    secret::SecretText,
+    secret::{Digest, SecretText},
     store::Statement,
     web::{ApiError, Fields, Reply, Request},
 };
@@ -43,7 +43,7 @@ struct Row {
 
 /// (1) The request is checked, the messages by LINE; (2) the members are looked up, and their messages filled; (3) what it
 /// costs is counted for the month, if so much is left; (4) each has a push under a key of their own, which follows from the
-/// Idempotency-Key where there is one; (5) what LINE did not take is given back.
+/// Idempotency-Key and the body where there is one; (5) what LINE did not take is given back.
 pub async fn trial<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -61,7 +61,7 @@ pub async fn trial<P: Platform>(
     fields.end()?;
     let with_each = with_each(unit.as_deref(), silent)?;
     let mark = match idempotency_key(request)? {
-        Some(key) => key.to_owned(),
+        Some(key) => format!("{key} {}", Digest::of(request.bytes()).as_str()),
         None => crate::id::short(cx.platform.random()),
     };
     let messages = channel::check_messages(cx, account, "push", &messages).await?;

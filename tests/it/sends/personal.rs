@@ -116,6 +116,71 @@ fn a_message_that_is_too_long_for_one_is_nobody_elses_loss() {
 }
 
 #[test]
+fn attributes_that_no_row_could_hold_are_unfit_and_hold_nobody_up() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(60, "gold");
+    let wishes: Vec<String> = (0..100).map(|number| format!("{number}{}", "願".repeat(250))).collect();
+    let wordy: Vec<Value> = users
+        .iter()
+        .take(50)
+        .map(|user| json!({ "member_id": format!("gold-{user}"), "attributes": { "wishes": wishes } }))
+        .collect();
+    for some in wordy.chunks(10) {
+        let (status, answer) =
+            stage.api(&stage.shop, Method::POST, "/v1/members", Some(&json!({ "members": some })));
+        assert_eq!(status, 200, "{answer}");
+    }
+    let text = "{{wishes|なし}}";
+    let id = make(&stage, &gold(&json!({ "messages": [{ "type": "text", "text": text }] })));
+    stage.world.settle(5 * MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["state"], &send["accepted"], &send["failed_by"]),
+        (&json!("partly_failed"), &json!(10), &json!({ "unfit": 50 })),
+        "{send}"
+    );
+    assert!(send["refusals"][0].as_str().unwrap().contains("18000 bytes"), "{send}");
+}
+
+#[test]
+fn whatever_a_value_holds_it_is_text_and_comes_as_it_is() {
+    let stage = Stage::new(1);
+    let values = [
+        "a\"b\\c",
+        "\u{0}nul",
+        "tab\t, newline\n, escape \u{1b}[31m",
+        "\u{202e}right to left",
+        "{{rank}}",
+        "{{rank",
+        "}}",
+        "{key}",
+        "🍎👨‍👩‍👧",
+        "https://evil.example/?a=b&c#d",
+        "\u{ffff}\u{10ffff}",
+        "[1]",
+        "null",
+    ];
+    let mut told = Vec::new();
+    for (number, value) in values.iter().enumerate() {
+        let member = format!("m-{number}");
+        let user = stage.member(&member, "gold");
+        let body = json!({ "attributes": { "name": value } });
+        let status = stage.api(&stage.shop, Method::PUT, &format!("/v1/members/{member}"), Some(&body)).0;
+        assert_eq!(status, if value.contains('\0') { 400 } else { 200 }, "{value:?}");
+        if status == 200 {
+            told.push((user, *value));
+        }
+    }
+    let message = json!({ "type": "text", "text": "<{{name|-}}>" });
+    let id = make(&stage, &gold(&json!({ "messages": [message] })));
+    stage.world.settle(5 * MINUTE);
+    assert_eq!(state(&stage, &id), "done", "{}", show(&stage, &id));
+    for (user, value) in told {
+        assert_eq!(text(&stage, &user), [format!("<{value}>")]);
+    }
+}
+
+#[test]
 fn many_consumers_of_personal_messages_keep_to_lines_rate() {
     let stage = Stage::new(1);
     let users = stage.many_members(4_500, "gold");
@@ -159,6 +224,13 @@ fn a_test_goes_to_named_members_and_counts_for_no_send() {
     assert_eq!(try_it().0, 200);
     assert_eq!(had(&stage, &users), [1, 0], "the same key is the same message");
     assert_eq!((stage.count("sends"), stage.count("receipts")), (0, 0));
+    let corrected = json!({ "members": ["m-1"], "messages": [{ "type": "text", "text": "corrected" }] });
+    let headers = [("idempotency-key", "look-1")];
+    assert_eq!(
+        stage.api_with(&stage.shop, Method::POST, "/v1/sends/test", Some(&corrected), &headers).0,
+        200
+    );
+    assert_eq!(text(&stage, &users[0]), ["gold", "corrected"], "another body is another message");
     stage.world.set_quota(Some(1));
     let another = json!({ "members": ["m-1"], "messages": [{ "type": "text", "text": "a" }] });
     let (status, error) = stage.api(&stage.shop, Method::POST, "/v1/sends/test", Some(&another));
