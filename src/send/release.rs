@@ -7,7 +7,7 @@ use super::{
     deliver::retry,
 };
 use crate::{
-    config::Quiet,
+    config::{FrequencyCap, Quiet},
     platform::{Outcome, Platform, PlatformError},
     store::{Disposition, Job, Statement},
     time::SECOND,
@@ -69,8 +69,8 @@ impl<P: Platform> Advance<'_, P> {
         ]
     }
 
-    /// Releases open chunks in their order, as many as may be on their way at once, and puts them on the queue. Sends of one
-    /// account share what its channel may have ahead.
+    /// Releases open chunks in their order, as many as may be on their way at once, and puts them on the queue; from then on the
+    /// account's quiet hours and frequency cap of now count for them. Sends of one account share what its channel may have ahead.
     pub(super) async fn release(
         &self,
         standing: &Standing,
@@ -88,8 +88,11 @@ impl<P: Platform> Advance<'_, P> {
         };
         let is_over = standing.state == "sending" && released >= standing.chunks;
         let now = self.cx.platform.now();
+        let cap = self.account.sending.frequency_cap.as_ref();
         let write = Statement::new(
-            "UPDATE sends SET released = ?4, due_at = ?5, quiet_from = ?6, quiet_to = ?7 \
+            "UPDATE sends SET released = ?4, due_at = ?5, quiet_from = ?6, quiet_to = ?7, \
+               cap = CASE WHEN capped IS NULL THEN ?8 ELSE cap END, \
+               cap_within = CASE WHEN capped IS NULL THEN ?9 ELSE cap_within END \
              WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND paused IS NULL AND state IN ('expanding', 'sending')",
         )
         .bind(&self.account.id)
@@ -98,7 +101,9 @@ impl<P: Platform> Advance<'_, P> {
         .bind(released)
         .bind((!is_over).then_some(now + NEXT))
         .bind(quiet.map(|quiet| quiet.from))
-        .bind(quiet.map(|quiet| quiet.to));
+        .bind(quiet.map(|quiet| quiet.to))
+        .bind(cap.map(|cap| cap.messages))
+        .bind(cap.map(FrequencyCap::within));
         if self.cx.platform.one(&self.account.database, write).await?.changes == 0 {
             return Ok(Disposition::Done);
         }

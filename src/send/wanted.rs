@@ -28,7 +28,7 @@ pub(super) struct Wanted {
     pub(super) scheduled_at: Option<UnixMillis>,
     /// JSON of its own quiet hours, or `null` for none; none is the account's.
     pub(super) quiet: Option<String>,
-    /// Likewise of the frequency cap.
+    /// Likewise of its own frequency cap, which is `cap`.
     pub(super) capped: Option<String>,
     pub(super) cap: Option<FrequencyCap>,
     pub(super) recent_within: Option<i64>,
@@ -71,7 +71,7 @@ impl Wanted {
             scheduled_at,
             quiet: own_quiet.map(|quiet| serde_json::to_string(&quiet).unwrap_or_default()),
             capped: own_cap.map(|cap| serde_json::to_string(&cap).unwrap_or_default()),
-            cap: own_cap.unwrap_or(account.sending.frequency_cap),
+            cap: own_cap.flatten(),
             recent_within,
             budget,
             with_each: with_each(unit.as_deref(), silent)?,

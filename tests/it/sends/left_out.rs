@@ -28,6 +28,38 @@ fn who_had_as_many_messages_as_the_cap_allows_is_left_out() {
 }
 
 #[test]
+fn the_accounts_cap_is_that_of_when_a_send_begins_or_goes_on_and_its_own_is_its_own() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    let draft = |with: Value| {
+        let id = make(&stage, &gold(&with));
+        assert_eq!(state(&stage, &id), "draft");
+        id
+    };
+    let accounts = draft(json!({ "draft": true }));
+    let own = draft(json!({ "draft": true, "frequency_cap": { "messages": 2, "days": 7 } }));
+    let none = draft(json!({ "draft": true, "frequency_cap": null }));
+    make(&stage, &gold(&json!({})));
+    stage.world.settle(MINUTE);
+    settings(&stage, &json!({ "frequency_cap": { "messages": 1, "days": 7 } }));
+    for (id, expected) in [(&accounts, json!({ "frequency_cap": 3 })), (&own, json!({})), (&none, json!({}))]
+    {
+        assert_eq!(act(&stage, id, "start"), did("expanding"));
+        stage.world.settle(MINUTE);
+        assert_eq!(left_out(&stage, id), expected);
+    }
+    assert_eq!(had(&stage, &users), [3; 3]);
+    // Paused before anything was sent, and gone on with after the cap is no more.
+    let paused = make(&stage, &gold(&json!({})));
+    assert!(stage.world.deliver_batch(enishi::store::Queue::Steps));
+    assert_eq!(act(&stage, &paused, "pause"), did("paused"));
+    settings(&stage, &json!({}));
+    assert_eq!(act(&stage, &paused, "resume"), did("sending"));
+    stage.world.settle(MINUTE);
+    assert_eq!((left_out(&stage, &paused), had(&stage, &users)), (json!({}), vec![4; 3]));
+}
+
+#[test]
 fn of_sends_that_are_under_way_at_once_a_capped_recipient_gets_one() {
     for seed in 1..=5 {
         let stage = Stage::new(seed);
