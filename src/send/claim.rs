@@ -93,7 +93,7 @@ pub(super) const MINE: &str = "FROM json_each(?1) k CROSS JOIN chunks c ON c.acc
     AND c.send = k.value ->> 1 AND c.chunk = k.value ->> 2 AND c.claimed_by = ?2 AND c.state = 'open'";
 
 /// Whether a send `s` has quiet hours in one of the minutes `?{a}` and `?{b}`.
-fn quiet(a: usize, b: usize) -> String {
+pub(super) fn quiet(a: usize, b: usize) -> String {
     let within = |minute: usize| {
         format!(
             "CASE WHEN s.quiet_from < s.quiet_to THEN ?{minute} >= s.quiet_from AND ?{minute} < s.quiet_to \

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::{claim::quiet, rate::MAX_WAIT};
 use crate::{
-    config::RECEIPTS_KEPT,
+    config::{RECEIPTS_KEPT, minute_of_day},
     id::{AccountId, SendId},
     platform::{Context, Database, Platform, PlatformError},
     store::{Job, Statement},
@@ -47,7 +48,8 @@ fn forget(before: UnixMillis) -> Vec<Statement> {
     ]
 }
 
-/// Finds what is scheduled, what rested, and what its job was lost of: a repeat of a job that was not lost changes nothing.
+/// Finds what is scheduled, what rested, and what its job was lost of: a repeat of a job that was not lost changes nothing. What
+/// waits for the end of quiet hours is in nobody's way.
 pub async fn sweep<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError> {
     let now = cx.platform.now();
     let due = Statement::new(
@@ -56,17 +58,20 @@ pub async fn sweep<P: Platform>(cx: Context<'_, P>) -> Result<(), PlatformError>
     )
     .bind(now)
     .bind(PER_TICK);
-    let open = Statement::new(
+    let open = Statement::compiled(format!(
         "SELECT c.account, c.send, c.chunk, s.personal IS NOT NULL AS personal FROM accounts a CROSS JOIN sends s INDEXED BY sends_active \
            ON s.account = a.id AND s.number > 0 AND s.state IN ('expanding', 'sending', 'cancelling') \
          CROSS JOIN chunks c INDEXED BY chunks_open ON c.account = s.account AND c.send = s.id AND c.state = 'open' \
            AND c.due_at < ?1 \
-         WHERE a.id > '' AND (c.first_attempt_at IS NOT NULL OR (s.paused IS NULL AND s.month = ?3 AND c.chunk < s.released)) \
-         LIMIT ?2",
-    )
+         WHERE a.id > '' AND NOT {} \
+           AND (c.first_attempt_at IS NOT NULL OR (s.paused IS NULL AND s.month = ?3 AND c.chunk < s.released)) LIMIT ?2",
+        quiet(4, 5)
+    ))
     .bind(now + -MINUTE)
     .bind(PER_TICK)
-    .bind(japanese_month(now));
+    .bind(japanese_month(now))
+    .bind(minute_of_day(now))
+    .bind(minute_of_day(now + 2 * MAX_WAIT));
     let mut jobs = Vec::new();
     for outcome in cx.platform.batch(&Database::default(), vec![due, open]).await? {
         jobs.extend(outcome.rows::<Row>()?.into_iter().map(|Row { account, send, chunk, personal }| {

@@ -221,8 +221,13 @@ fn quiet_hours_that_come_over_a_send_hold_it_up() {
     stage.world.run_queues();
     stage.world.settle(5 * SECOND);
     let before = calls(&stage);
-    // The chunk that was answered 500 is due again, and waits.
-    stage.world.advance(MINUTE);
+    // The chunk that was answered 500 is due again, and waits; nor is its job put on the queue each minute.
+    stage.world.advance(2 * MINUTE);
+    for _ in 0..2 {
+        stage.world.run_queues();
+        stage.world.tick();
+    }
+    assert_eq!(stage.world.queued(), Vec::<String>::new());
     stage.world.settle(30 * MINUTE);
     assert_eq!(calls(&stage), before);
     assert_eq!(state(&stage, &id), "sending");
