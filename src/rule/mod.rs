@@ -36,7 +36,7 @@ pub const MAX_MEMBERS: usize = 1_000;
 /// Lists of members in one rule.
 pub const MAX_LISTS: usize = 8;
 
-/// What stands in a list of members in place of one who was erased; no shop calls anybody so.
+/// What stands in a list of members in place of one who was erased: nobody, even if a shop calls somebody so.
 pub const ERASED: &str = "(erased)";
 
 /// Values that a rule binds: the rest of D1's 100 is for who uses it.

@@ -89,10 +89,10 @@ pub fn delete(account: &AccountId, id: &SegmentId) -> Statement {
     Statement::new("DELETE FROM segments WHERE account = ?1 AND id = ?2").bind(account).bind(id)
 }
 
-/// Takes an erased member out of the lists of all rules, of segments and of sends, and of sends to members by name: each has
+/// Takes an erased member out of the lists of all rules, of segments, sends and audiences, and of sends to members by name: each has
 /// them once in each of its lists. Where one stood stands a word for it, so that no list becomes empty.
 #[must_use]
-pub fn erase(account: &AccountId, member: &MemberId) -> [Statement; 2] {
+pub fn erase(account: &AccountId, member: &MemberId) -> [Statement; 3] {
     let named = |column: &str| format!("instr({column}, '\"members\"') AND instr({column}, ?3)");
     let erase = |sql: String| {
         let erase = Statement::compiled(sql).bind(account).bind(member);
@@ -110,6 +110,12 @@ pub fn erase(account: &AccountId, member: &MemberId) -> [Statement; 2] {
                (SELECT s.number FROM sends s INDEXED BY sends_by_account WHERE s.account = ?1 AND s.number > 0 AND {})",
             without("sends.audience"),
             named("s.audience")
+        )),
+        erase(format!(
+            "UPDATE audiences SET rule = {} WHERE account = ?1 AND id IN \
+               (SELECT s.id FROM audiences s INDEXED BY audiences_by_time WHERE s.account = ?1 AND s.created_at > 0 AND {})",
+            without("audiences.rule"),
+            named("s.rule")
         )),
     ]
 }

@@ -85,6 +85,10 @@ fn canary(stage: &Stage) -> (String, String, Browser<'_>) {
     assert_eq!(stage.api(shop, Method::POST, "/v1/sends", Some(&message)).0, 202);
     world.settle(MINUTE);
     assert_eq!(stage.count("receipts"), 1, "the send reached her");
+    let named = json!({ "name": "named", "rule": { "members": [MEMBER] } });
+    assert_eq!(stage.api(shop, Method::POST, "/v1/segments", Some(&named)).0, 201);
+    assert_eq!(stage.api(shop, Method::POST, "/v1/audiences", Some(&named)).0, 202);
+    world.settle(5 * MINUTE);
     for path in [format!("/v1/links/{sub}"), format!("/v1/links?member_id={MEMBER}")] {
         assert_eq!(stage.api(shop, Method::GET, &path, None).0, 200);
     }

@@ -4,7 +4,7 @@
 use super::Compiler;
 use crate::{
     id::{AccountId, MemberId},
-    rule::{Rule, condition::Condition},
+    rule::{ERASED, Rule, condition::Condition},
     store::{Statement, Value},
     time::UnixMillis,
 };
@@ -172,11 +172,12 @@ pub fn audience(account: &AccountId, rule: &Rule, now: UnixMillis) -> Audience {
     Audience::new(account, &rule.condition, now, Frame::of(&rule.condition), "u.friend = 1")
 }
 
-/// Members by name, reached as those of a rule are.
+/// Members by name, reached as those of a rule are; nobody for those who were erased.
 #[must_use]
 pub fn named(account: &AccountId, members: &[MemberId], now: UnixMillis) -> Audience {
     let mut compiler = Compiler::new(account.into(), Frame::Linked, now);
-    let members = compiler.bind_list(members);
+    let members: Vec<&MemberId> = members.iter().filter(|member| member.as_str() != ERASED).collect();
+    let members = compiler.bind_list(&members);
     let condition = format!(
         "l.line_user IN (SELECT n.line_user FROM json_each({members}) j \
          CROSS JOIN links n ON n.account = ?1 AND n.member_id = j.value)"

@@ -121,7 +121,7 @@ fn everyone(at: &At<'_>, inner: &At<'_>) -> Result<Condition, RuleError> {
     Ok(Condition::Everyone { unlinked })
 }
 
-/// Each once, so that an erasure finds them all.
+/// Each once, so that an erasure finds them all. The word for those who were erased is nobody, even if a shop calls somebody so.
 fn members(at: &At<'_>) -> Result<Condition, RuleError> {
     let mut ids: Vec<String> = Vec::new();
     for item in at.items(MAX_MEMBERS)? {
@@ -129,10 +129,12 @@ fn members(at: &At<'_>) -> Result<Condition, RuleError> {
         let id = id.ok_or_else(|| {
             item.refused("must be a member_id: 1 to 255 characters without control characters")
         })?;
-        if id != ERASED && ids.contains(&id) {
+        if ids.contains(&id) {
             return Err(item.refused("stands in this list before: say each member once"));
         }
-        ids.push(id);
+        if id != ERASED {
+            ids.push(id);
+        }
     }
     Ok(Condition::Members(ids))
 }

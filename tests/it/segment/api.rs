@@ -247,6 +247,17 @@ fn who_is_erased_stands_in_no_rule() {
         json!({ "any": [store, list(json!(["m-0", "(erased)"])), { "not": list(json!(["(erased)"])) }] });
     assert_eq!(get(&stage, &format!("/v1/segments/{id}")).1["rule"], left);
     assert_eq!(count(&stage, &json!({ "segment": id }))["reachable"], 0);
+    stage.member("(erased)", "silver");
+    assert_eq!(
+        count(&stage, &json!({ "rule": list(json!(["(erased)"])) }))["count"],
+        0,
+        "whoever is called so"
+    );
+    let messages = json!([{ "type": "text", "text": "こんにちは" }]);
+    let named = json!({ "members": ["(erased)"], "messages": messages });
+    assert_eq!(call(&stage, Method::POST, "/v1/sends", &named).0, 202);
+    stage.world.settle(MINUTE);
+    assert_eq!(stage.count("receipts"), 0);
 }
 
 #[test]
