@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{RuleError, Scalar};
 use crate::{
     attribute::{MAX_NAME, MAX_TEXT, check_name},
+    event::check_type,
     store::MAX_INTEGER,
     time::{Day, UnixMillis},
     web::repeated,
@@ -62,7 +63,7 @@ impl<'a> At<'a> {
             .collect())
     }
 
-    /// The name of an attribute, a tag or a type of events.
+    /// The name of an attribute or a tag.
     pub(super) fn name(&self) -> Result<String, RuleError> {
         let name = self.json.as_str().filter(|name| check_name(name).is_ok());
         let name = name.ok_or_else(|| {
@@ -71,6 +72,13 @@ impl<'a> At<'a> {
             ))
         });
         name.map(str::to_owned)
+    }
+
+    /// The name of a type of events: of another there never is one, so that `not` of it would be true of everyone.
+    pub(super) fn kind(&self) -> Result<String, RuleError> {
+        let kind = self.json.as_str().unwrap_or_default();
+        check_type(kind).map_err(|says| self.refused(says))?;
+        Ok(kind.to_owned())
     }
 
     /// One of these words.

@@ -115,10 +115,10 @@ mod tests {
             {"attribute": "x' OR 1=1 --", "equals": "'); DROP TABLE links"},
             {"attribute": "'q", "in": ["'q"]}, {"attribute": "'q", "contains": "'q"},
             {"attribute": "'q", "gte": "2026-01-01"}, {"tag": "'q"}, {"members": ["'q"]},
-            {"event": {"type": "'q", "properties": {"'q": {"equals": "'q"}, "q'": {"contains": "'q"}}}},
-            {"event": {"type": "'q", "properties": {"'q": {"any": {"q'": {"equals": "'q"}}}}}},
-            {"event": {"type": "'q", "sum": {"property": "'q", "gte": 1}}},
-            {"event": {"type": "'q", "distinct": {"property": "'q", "gte": 2}}},
+            {"event": {"type": "q", "properties": {"'q": {"equals": "'q"}, "q'": {"contains": "'q"}}}},
+            {"event": {"type": "q", "properties": {"'q": {"any": {"q'": {"equals": "'q"}}}}}},
+            {"event": {"type": "q", "sum": {"property": "'q", "gte": 1}}},
+            {"event": {"type": "q", "distinct": {"property": "'q", "gte": 2}}},
         ]}));
         for trace in ["DROP", "1=1", "'q", "q'", "2026"] {
             assert!(!count.sql.contains(trace), "{trace}: {}", count.sql);

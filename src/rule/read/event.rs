@@ -23,7 +23,7 @@ const NUMBERS: [&str; 5] = ["gt", "gte", "lt", "lte", "equals"];
 pub(super) fn event(at: &At<'_>) -> Result<(Condition, i64), RuleError> {
     let known: Vec<&str> = ["type", "properties"].iter().chain(&TIMES).chain(&MEASURES).copied().collect();
     let fields = at.fields(&known)?;
-    let kind = fields.get("type").ok_or_else(|| at.refused("must have the type of the events"))?.name()?;
+    let kind = fields.get("type").ok_or_else(|| at.refused("must have the type of the events"))?.kind()?;
     let times = times(&fields)?;
     let properties = fields.get("properties").map_or(Ok(Vec::new()), |at| value::properties(&at))?;
     let (measure, negated) = match fields.named(&MEASURES).as_slice() {

@@ -99,6 +99,10 @@ fn events() -> Vec<(&'static str, Value)> {
     };
     vec![
         ("all[1].event", json!({ "all": [tag(), { "event": { "count": { "gte": 1 } } }] })),
+        ("not.event.type", json!({ "not": { "event": { "type": "Purchase" } } })),
+        ("event.type", json!({ "event": { "type": "来店", "count": { "equals": 0 } } })),
+        ("event.type", json!({ "event": { "type": "x".repeat(65) } })),
+        ("rule", json!({ "any": [{ "tag": "a" }, { "any": [tag(), { "not": tag() }] }] })),
         ("all[1].event.type", event(json!({ "type": "" }))),
         ("all[1].event.count.gte", event(json!({ "count": { "gte": -1 } }))),
         ("all[1].event.count.gte", event(json!({ "count": { "gte": 1.5 } }))),

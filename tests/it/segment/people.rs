@@ -262,7 +262,7 @@ fn member(world: &World, number: i64, at: usize) -> Member {
 }
 
 fn event(world: &World) -> Event {
-    let kind = (*pick(world, &["purchase", "purchase", "product_viewed", "来店"])).to_owned();
+    let kind = (*pick(world, &["purchase", "purchase", "product_viewed", "visit.shop"])).to_owned();
     let mut properties = Map::new();
     let mut property = |name: &str, values: &[Value]| {
         if world.below(5) > 0 {

@@ -163,7 +163,8 @@ fn attribute(world: &World) -> Value {
 
 fn event(world: &World) -> Value {
     let mut event = Map::new();
-    event.insert("type".to_owned(), json!(pick(world, &["purchase", "product_viewed", "来店", "none"])));
+    event
+        .insert("type".to_owned(), json!(pick(world, &["purchase", "product_viewed", "visit.shop", "none"])));
     if world.below(3) == 0 {
         let names = ["amount", "category", "gift", "on", "色"];
         let mut tests: Map<String, Value> = (0..=world.below(2))
