@@ -22,7 +22,7 @@ pub const MAX_ITEM: usize = 255;
 /// The length of a date, `YYYY-MM-DD`.
 const DATE: usize = 10;
 
-/// Below this whole numbers are exact: 2^53.
+/// Below this whole numbers are exact: 2^53. From here on a number that is said may be another when it is read.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// One value.
@@ -54,7 +54,7 @@ impl Scalar {
         match self {
             Self::Boolean(truth) => (*truth).into(),
             #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is within 2^53")]
-            Self::Number(number) if number.fract() == 0.0 && number.abs() < EXACT => (*number as i64).into(),
+            Self::Number(number) if number.fract() == 0.0 => (*number as i64).into(),
             Self::Number(number) => (*number).into(),
             Self::Text(text) => text.as_str().into(),
         }
@@ -64,6 +64,7 @@ impl Scalar {
     fn check(&self, longest: usize, error: AttributeError) -> Result<(), AttributeError> {
         match self {
             Self::Text(text) if text.chars().count() > longest || text.contains('\0') => Err(error),
+            Self::Number(number) if number.abs() >= EXACT => Err(AttributeError::Number),
             _ => Ok(()),
         }
     }
@@ -130,6 +131,9 @@ pub enum AttributeError {
         "a value is text, a number, true, false, or a list of texts and numbers; null removes the attribute"
     )]
     Kind,
+    /// A number that would not come back as it was said.
+    #[error("a number lies within ±(2^53 − 1); write a longer one as text")]
+    Number,
     /// A text that is too long.
     #[error("a text has at most 1000 characters, and not U+0000")]
     Text,
@@ -185,6 +189,10 @@ mod tests {
             (json!({}), AttributeError::Kind),
             (json!("x".repeat(1_001)), AttributeError::Text),
             (json!("a\0"), AttributeError::Text),
+            (json!(9_007_199_254_740_993_i64), AttributeError::Number),
+            (json!(u64::MAX), AttributeError::Number),
+            (json!(-1e308), AttributeError::Number),
+            (json!([1, 9_007_199_254_740_992_i64]), AttributeError::Number),
             (json!([true]), AttributeError::Item),
             (json!([null]), AttributeError::Item),
             (json!([["a"]]), AttributeError::Item),
@@ -193,6 +201,8 @@ mod tests {
         ] {
             assert_eq!(Attribute::parse(json.clone()), Err(error), "{json}");
         }
+        let most = json!(9_007_199_254_740_991_i64);
+        assert_eq!(Attribute::parse(most.clone()).unwrap().json(), most);
         assert!(Attribute::parse(json!("あ".repeat(1_000))).is_ok());
         assert!(Attribute::parse(json!(vec!["あ".repeat(255); 100])).is_ok());
     }

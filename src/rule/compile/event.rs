@@ -42,8 +42,10 @@ impl Compiler {
             Measure::Distinct { property, low, high } => {
                 let wanted = Wanted { reads_rows: true, ..self.wanted(event, span) };
                 let path = self.path(property);
+                // Text in its quotation marks, so that 1 and 1.0 are one value, and "1" another.
                 let values = format!(
-                    "count(DISTINCT CASE WHEN json_type(e.properties, {path}) <> 'null' THEN e.properties -> {path} END)"
+                    "count(DISTINCT CASE json_type(e.properties, {path}) WHEN 'null' THEN NULL WHEN 'real' \
+                     THEN e.properties ->> {path} WHEN 'integer' THEN e.properties ->> {path} ELSE e.properties -> {path} END)"
                 );
                 let within = self.range_of(&values, *low, *high);
                 self.measured(&wanted, &within, false)

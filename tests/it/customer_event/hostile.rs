@@ -177,6 +177,7 @@ fn every_malformed_member_is_refused_by_its_line_and_names_the_field() {
         (json!({ "attributes": { "a": vec![1; 101] } }), "attributes.a"),
         (json!({ "attributes": { "a": "x".repeat(1_001) } }), "attributes.a"),
         (json!({ "attributes": { "a": "\0" } }), "attributes.a"),
+        (json!({ "attributes": { "a": 9_007_199_254_740_993_i64 } }), "attributes.a"),
         (
             json!({ "attributes": (0..101).map(|n| (format!("a{n}"), json!(n))).collect::<Map<_, _>>() }),
             "attributes",

@@ -264,7 +264,9 @@ fn happened(events: &[Event], wanted: &Value, now: i64) -> bool {
         let name = property(distinct);
         let values =
             span.iter().filter_map(|event| event.properties.get(&name).filter(|value| !value.is_null()));
-        measured(values.map(Value::to_string).collect::<BTreeSet<_>>().len() as f64, distinct)
+        let said =
+            |value: &Value| value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string());
+        measured(values.map(said).collect::<BTreeSet<_>>().len() as f64, distinct)
     } else if let Some(first) = wanted.get("first") {
         of_type.iter().map(|event| event.at).min().is_some_and(|at| within(at, first, now))
     } else if let Some(last) = wanted.get("last") {

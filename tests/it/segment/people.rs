@@ -273,6 +273,7 @@ fn event(world: &World) -> Event {
         "amount",
         &[
             json!(100),
+            json!(100.0),
             json!(500),
             json!(1_000),
             json!(-100),
@@ -283,6 +284,7 @@ fn event(world: &World) -> Event {
         ],
     );
     property("category", &[json!("shoes"), json!("hats"), json!(1), json!(null), json!(["shoes"])]);
+    property("$.a['b'][0]", &[json!("shoes"), json!(1), json!(1_000.0), json!({ "b": ["shoes"] })]);
     property("gift", &[json!(true), json!(false), json!(1)]);
     property(
         "on",

@@ -166,7 +166,7 @@ fn event(world: &World) -> Value {
     event
         .insert("type".to_owned(), json!(pick(world, &["purchase", "product_viewed", "visit.shop", "none"])));
     if world.below(3) == 0 {
-        let names = ["amount", "category", "gift", "on", "色"];
+        let names = ["amount", "category", "gift", "on", "色", "$.a['b'][0]"];
         let mut tests: Map<String, Value> = (0..=world.below(2))
             .map(|_| ((*pick(world, &names)).to_owned(), Value::Object(test(world))))
             .collect();
@@ -201,7 +201,10 @@ fn event(world: &World) -> Value {
         }
         4 => {
             let mut distinct = count(world);
-            distinct.insert("property".to_owned(), json!(pick(world, &["amount", "category", "色", "none"])));
+            distinct.insert(
+                "property".to_owned(),
+                json!(pick(world, &["amount", "category", "色", "$.a['b'][0]", "none"])),
+            );
             event.insert("distinct".to_owned(), Value::Object(distinct));
         }
         5 => _ = event.insert("first".to_owned(), Value::Object(times(world))),
