@@ -62,16 +62,22 @@ struct Row {
     request_digest: Digest,
 }
 
-/// (1) The request is checked, the messages by LINE; (2) the audience is known, or is to be made for this narrowcast alone; (3) LINE's
-/// thresholds are checked, as far as they can be now; (4) the narrowcast is stored, or the one of the same Idempotency-Key found, and
-/// its job put on the queue.
+/// (1) One of the same Idempotency-Key answers, whatever has become of its audience since; else the request is checked, the messages by
+/// LINE; (2) the audience is known, or is to be made for this narrowcast alone; (3) LINE's thresholds are checked, as far as they can be
+/// now; (4) the narrowcast is stored, or the one of the same key that came in between found, and its job put on the queue.
 pub async fn ask<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     request: &Request,
 ) -> Result<Reply, ApiError> {
     // (1)
-    let key = idempotency_key(request)?;
+    let (key, digest) = (idempotency_key(request)?, Digest::of(request.bytes()));
+    if let Some(key) = key {
+        let find = find(account, "idempotency_key", key);
+        if let Some(row) = cx.platform.one(&account.database, find).await?.first()? {
+            return answer(&row, &digest);
+        }
+    }
     let asked = Ask::read(request)?;
     let checked = channel::check_messages(cx, account, "narrowcast", &asked.messages).await?;
     if checked.is_personal() {
@@ -103,7 +109,6 @@ pub async fn ask<P: Platform>(
     }
     // (4)
     let (id, now) = (NarrowcastId::from_random(cx.platform.random()), cx.platform.now());
-    let digest = Digest::of(request.bytes());
     let insert = Statement::new(
         "INSERT INTO narrowcasts (account, id, name, state, audience, filter, wanted_max, silent, messages, created_at, \
            due_at, idempotency_key, request_digest) \
@@ -120,12 +125,10 @@ pub async fn ask<P: Platform>(
     .bind(now)
     .bind(key)
     .bind(&digest);
-    let by = if key.is_some() { "idempotency_key" } else { "id" };
-    let find = Statement::compiled(format!(
-        "SELECT id, state, request_digest FROM narrowcasts WHERE account = ?1 AND {by} = ?2"
-    ))
-    .bind(&account.id)
-    .bind(key.unwrap_or_else(|| id.as_str()));
+    let find = match key {
+        Some(key) => find(account, "idempotency_key", key),
+        None => find(account, "id", id.as_str()),
+    };
     let mut statements = vec![insert];
     if let (Some(made), Some(rule)) = (&made, &own) {
         statements.push(make::insert_for(account, made, &asked.name, rule, &id, now));
@@ -134,16 +137,29 @@ pub async fn ask<P: Platform>(
     let outcomes = cx.platform.batch(&account.database, statements).await?;
     let row: Option<Row> = outcomes.last().map(Outcome::first).transpose()?.flatten();
     let row = row.ok_or_else(|| PlatformError::Database("the narrowcast was not stored".to_owned()))?;
-    if row.request_digest != digest {
-        let description = "this Idempotency-Key was used for another narrowcast; draw a new one for each";
-        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", description));
-    }
     if row.id == id {
         let job = match &made {
             Some(made) => audience_job(account, made),
             None => Job::Narrowcast { account: account.id.clone(), narrowcast: id },
         };
         enqueue(cx, job).await;
+    }
+    answer(&row, &digest)
+}
+
+fn find(account: &Account, by: &str, value: &str) -> Statement {
+    Statement::compiled(format!(
+        "SELECT id, state, request_digest FROM narrowcasts WHERE account = ?1 AND {by} = ?2"
+    ))
+    .bind(&account.id)
+    .bind(value)
+}
+
+/// What is answered to whoever asked for this.
+fn answer(row: &Row, digest: &Digest) -> Result<Reply, ApiError> {
+    if row.request_digest != *digest {
+        let description = "this Idempotency-Key was used for another narrowcast; draw a new one for each";
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", description));
     }
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({ "id": row.id, "state": row.state })))
 }

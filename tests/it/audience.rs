@@ -412,6 +412,29 @@ fn the_same_key_is_the_same_narrowcast() {
 }
 
 #[test]
+fn the_same_key_answers_alike_when_what_it_named_is_gone() {
+    let stage = Stage::new(1);
+    stage.many_members(3, "gold");
+    let (_, segment) = stage.post("/v1/segments", &json!({ "name": "金", "rule": gold() }));
+    let (_, audience) = stage.post("/v1/audiences", &json!({ "name": "金", "rule": gold(), "keep": false }));
+    stage.world.settle(5 * MINUTE);
+    let ask = |key: &str, what: &str, id: &Value| {
+        let mut body = json!({ "name": "秋", "messages": [{ "type": "text", "text": "新茶" }] });
+        body[what] = id.clone();
+        let key = [("idempotency-key", key)];
+        stage.api_with(&stage.shop, Method::POST, "/v1/narrowcasts", Some(&body), &key)
+    };
+    let both = || [ask("k-1", "segment", &segment["id"]), ask("k-2", "audience", &audience["id"])];
+    let first = both();
+    stage.world.settle(15 * MINUTE);
+    let path = format!("/v1/segments/{}", segment["id"].as_str().unwrap());
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, &path, None).0, 204);
+    for ((status, again), (_, before)) in both().into_iter().zip(first) {
+        assert_eq!((status, &again["id"], &again["state"]), (202, &before["id"], &json!("done")), "{again}");
+    }
+}
+
+#[test]
 fn malformed_audiences_and_narrowcasts_are_refused_by_the_field() {
     let stage = Stage::new(1);
     let long = "あ".repeat(81);
