@@ -11,7 +11,10 @@ use crate::{
     config::Account,
     id::{AudienceId, NarrowcastId},
     platform::{Context, Platform},
-    store::Statement,
+    store::{
+        Statement,
+        audience::{ENDS, STANDS},
+    },
     time::UnixMillis,
     web::{ApiError, Fields, Reply, Request},
 };
@@ -81,13 +84,12 @@ pub(super) fn insert_for(
 /// Has an audience deleted at LINE; a narrowcast that waits for it fails.
 pub async fn delete<P: Platform>(cx: Context<'_, P>, account: &Account, id: &str) -> Result<Reply, ApiError> {
     let id = AudienceId::parse(id)?;
-    let delete = Statement::new(
-        "UPDATE audiences SET state = 'deleting', due_at = ?3 WHERE account = ?1 AND id = ?2 \
-           AND state IN ('uploading', 'waiting', 'ready')",
-    )
+    let delete = Statement::compiled(format!(
+        "UPDATE audiences SET {ENDS} WHERE account = ?1 AND id = ?3 AND {STANDS}"
+    ))
     .bind(&account.id)
-    .bind(&id)
-    .bind(cx.platform.now());
+    .bind(cx.platform.now())
+    .bind(&id);
     let known = Statement::new("SELECT state FROM audiences WHERE account = ?1 AND id = ?2");
     let known = known.bind(&account.id).bind(&id);
     let outcomes = cx.platform.batch(&account.database, vec![delete, known]).await?;

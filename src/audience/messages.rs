@@ -8,7 +8,10 @@ use crate::{
     line::audience::{LEAST_RECIPIENTS, Progress},
     platform::{Platform, PlatformError},
     quota,
-    store::{Statement, Value},
+    store::{
+        Statement, Value,
+        audience::{ENDS, STANDS},
+    },
 };
 
 impl<P: Platform> Job<'_, P> {
@@ -70,11 +73,11 @@ impl<P: Platform> Job<'_, P> {
             statements.push(quota::give_back(self.account, row.charged - used, charged_at).if_changed());
         }
         if let Some(audience) = &row.audience {
-            let delete = "UPDATE audiences SET state = 'deleting', due_at = ?3 WHERE account = ?1 AND id = ?2 AND keep = 0 \
-                  AND state IN ('uploading', 'waiting', 'ready') \
-                  AND EXISTS (SELECT 1 FROM narrowcasts WHERE account = ?1 AND id = ?4 AND ended_at IS NOT NULL)";
-            let delete = Statement::new(delete).bind(&self.account.id).bind(audience).bind(now).bind(self.id);
-            statements.push(delete);
+            let delete = Statement::compiled(format!(
+                "UPDATE audiences SET {ENDS} WHERE account = ?1 AND id = ?3 AND keep = 0 AND {STANDS} \
+                   AND EXISTS (SELECT 1 FROM narrowcasts WHERE account = ?1 AND id = ?4 AND ended_at IS NOT NULL)"
+            ));
+            statements.push(delete.bind(&self.account.id).bind(now).bind(audience).bind(self.id));
         }
         let outcomes = self.cx.platform.batch(&self.account.database, statements).await?;
         if let (Some(audience), true) = (&row.audience, outcomes.last().is_some_and(|last| last.changes > 0))

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     Statement, Value,
+    audience::{ENDS, STANDS},
     audit::{self, Change},
     delivery,
     ending::{Ending, Whose},
@@ -144,10 +145,9 @@ fn news(person: &Person<'_>, bound: Vec<Value>, ending: &Ending<'_>) -> Vec<Stat
 
 /// (3) Audiences at LINE may have them, and LINE takes nobody out of one: they go, all of them.
 fn audiences(account: &AccountId, now: UnixMillis) -> Statement {
-    Statement::new(
-        "UPDATE audiences INDEXED BY audiences_by_time SET state = 'deleting', due_at = ?2 \
-         WHERE account = ?1 AND created_at > 0 AND state IN ('uploading', 'waiting', 'ready')",
-    )
+    Statement::compiled(format!(
+        "UPDATE audiences INDEXED BY audiences_by_time SET {ENDS} WHERE account = ?1 AND created_at > 0 AND {STANDS}"
+    ))
     .bind(account)
     .bind(now)
 }

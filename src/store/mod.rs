@@ -3,6 +3,7 @@
 //! What several rooms change in one batch is a function in here that returns statements. Tables: `docs/STORAGE.md`.
 
 pub mod applying;
+pub mod audience;
 pub mod audit;
 pub mod auto_login_link;
 pub mod brought;

@@ -3,7 +3,7 @@
 
 use enishi::time::MINUTE;
 use enishi_world::{
-    ACCOUNT, Fault,
+    ACCOUNT, Disturbance, Fault,
     line_simulator::{Answer, UserId},
 };
 use http::{Method, StatusCode};
@@ -383,6 +383,29 @@ fn whoever_is_erased_is_in_no_audience_at_line() {
     stage.world.settle(3 * MINUTE);
     assert_eq!(stage.show(&audience)["state"], "deleted");
     assert_eq!(stage.line_json("/v2/bot/audienceGroup/list?page=1")["totalCount"], 0);
+}
+
+#[test]
+fn an_audience_that_ends_while_line_is_asked_to_make_it_is_not_left_at_line() {
+    for seed in 1..40 {
+        let stage = Stage::new(seed);
+        let (world, shop) = (&stage.world, &stage.shop);
+        world.disturb_queues(Disturbance { consumers: 3, ..Disturbance::NONE });
+        stage.member("hanako", "gold");
+        let audience = stage.audience();
+        let path = if seed % 2 == 0 { &audience } else { "/v1/members/hanako" };
+        world.fail_next_call(UPLOAD, Fault::Stalled);
+        let ends = async {
+            for _ in 0..seed / 2 % 10 {
+                world.serve(shop.api_request(Method::GET, "/v1/audiences", None)).await;
+            }
+            world.serve(shop.api_request(Method::DELETE, path, None)).await;
+        };
+        world.settle_beside(10 * MINUTE, ends);
+        world.end_faults();
+        assert_eq!(stage.show(&audience)["state"], "deleted", "seed {seed}");
+        assert_eq!(stage.line_json("/v2/bot/audienceGroup/list?page=1")["totalCount"], 0, "seed {seed}");
+    }
 }
 
 #[test]
