@@ -161,7 +161,7 @@ pub fn events(
 }
 
 /// Everything, in the order of the export.
-pub const SECTIONS: [Section; 11] = [
+pub const SECTIONS: [Section; 12] = [
     MEMBER,
     ATTRIBUTES,
     TAGS,
@@ -220,6 +220,12 @@ pub const SECTIONS: [Section; 11] = [
         ),
         from: "FROM receipts WHERE account = ?1 AND line_user = {user}",
         pages: Some("AND printf('%020d.%020d', at, send) > ?3 ORDER BY at, send"),
+    },
+    Section {
+        name: "clicks",
+        object: concat!("'link', link, 'at', ", time!("at"), ", 'after', printf('%020d.%s', at, link)"),
+        from: "FROM clicks WHERE account = ?1 AND line_user = {user}",
+        pages: Some("AND printf('%020d.%s', at, link) > ?3 ORDER BY at, link"),
     },
     Section {
         name: "sessions",

@@ -89,6 +89,11 @@ fn canary(stage: &Stage) -> (String, String, Browser<'_>) {
     assert_eq!(stage.api(shop, Method::POST, "/v1/segments", Some(&named)).0, 201);
     assert_eq!(stage.api(shop, Method::POST, "/v1/audiences", Some(&named)).0, 202);
     world.settle(5 * MINUTE);
+    let link = stage.auto_login_link(shop, &shop.home_uri, &json!({ "label": "spring" }));
+    let mut third = Browser::of(world, &user);
+    third.go(link["url"].as_str().unwrap());
+    third.log_in(shop, &shop.begin("2"), Consent::WithFriend);
+    assert_eq!(stage.count("clicks"), 1, "she opened a link");
     for path in [format!("/v1/links/{sub}"), format!("/v1/links?member_id={MEMBER}")] {
         assert_eq!(stage.api(shop, Method::GET, &path, None).0, 200);
     }
@@ -138,6 +143,7 @@ fn erasing_a_person_leaves_no_trace_once_the_queues_are_drained() {
         "pushed_requests",
         "chat_messages",
         "receipts",
+        "clicks",
         "outbox",
     ];
     let left: Vec<_> = tables.iter().filter(|table| stage.count(table) > 0).collect();
@@ -364,9 +370,11 @@ fn an_export_tells_everything_that_is_kept_about_a_person() {
     assert_eq!(all["chat_messages"][0]["text"], WORDS);
     assert_eq!(
         (all["receipts"].as_array().unwrap().len(), all["sessions"].as_array().unwrap().len()),
-        (1, 2)
+        (1, 3)
     );
     assert!(!all["grants"].as_array().unwrap().is_empty());
+    let link = stage.world.query("SELECT link FROM clicks")[0]["link"].clone();
+    assert_eq!((&all["clicks"][0]["link"], all["clicks"].as_array().unwrap().len()), (&link, 1));
     let text = all.to_string();
     for secret in ["\"after\"", "digest", "v1.", "line_tokens"] {
         assert!(!text.contains(secret), "{secret}: {text}");
