@@ -261,6 +261,26 @@ fn who_is_erased_stands_in_no_rule() {
 }
 
 #[test]
+fn a_rule_of_the_greatest_length_is_one_still_when_somebody_with_a_short_name_is_erased() {
+    let stage = Stage::new(1);
+    for member in ["1", "2", "3"] {
+        stage.member(member, "gold");
+    }
+    let mut ids = vec!["1".to_owned(), "2".to_owned(), "3".to_owned()];
+    let rule = |ids: &[String]| json!({ "all": [gold(), { "members": ids }] });
+    let room = 32_000 - rule(&ids).to_string().len();
+    ids.extend((1..room / 100).map(|at| format!("{at:0>97}")));
+    ids.push("x".repeat(room % 100 + 97));
+    let rule = rule(&ids);
+    assert_eq!(rule.to_string().len(), 32_000);
+    let id = made(&stage, "長い", &rule);
+    for member in ["1", "2"] {
+        assert_eq!(stage.api(&stage.shop, Method::DELETE, &format!("/v1/members/{member}"), None).0, 204);
+    }
+    assert_eq!(count(&stage, &json!({ "segment": id }))["reachable"], 1);
+}
+
+#[test]
 fn a_send_that_is_named_is_the_account_s_and_not_older_than_receipts_are() {
     let stage = Stage::new(1);
     stage.member("m-1", "gold");
