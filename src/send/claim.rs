@@ -14,7 +14,7 @@ use super::{
     rate::{self, Endpoint, MAX_WAIT},
 };
 use crate::{
-    config::minute_of_day,
+    config::{Quiet, minute_of_day},
     id::{AccountId, SendId},
     platform::{Context, Database, Platform, PlatformError},
     store::Statement,
@@ -64,6 +64,17 @@ pub(super) struct Common {
     pub(super) id: SendId,
     pub(super) messages: String,
     pub(super) with_each: String,
+    quiet_from: Option<i64>,
+    quiet_to: Option<i64>,
+}
+
+impl Common {
+    /// Whether what was claimed at one time may not begin now any more: quiet hours have come, or the month is another or ends.
+    pub(super) fn rests(&self, claimed_at: UnixMillis, now: UnixMillis) -> bool {
+        let quiet = self.quiet_from.zip(self.quiet_to).map(|(from, to)| Quiet { from, to });
+        quiet.is_some_and(|quiet| quiet.ends_after(now).is_some())
+            || month_to_begin_in(now) != month_to_begin_in(claimed_at)
+    }
 }
 
 /// The start times of an account's channel.
@@ -245,7 +256,7 @@ impl Batch {
 
     fn sends(&self, keys: &str) -> Statement {
         Statement::new(
-            "SELECT s.account, s.id, s.messages, s.with_each FROM sends s WHERE (s.account, s.id) IN \
+            "SELECT s.account, s.id, s.messages, s.with_each, s.quiet_from, s.quiet_to FROM sends s WHERE (s.account, s.id) IN \
                (SELECT c.account, c.send FROM json_each(?1) k CROSS JOIN chunks c ON c.account = k.value ->> 0 \
                  AND c.send = k.value ->> 1 AND c.chunk = k.value ->> 2 AND c.claimed_by = ?2 AND c.state = 'open')",
         )

@@ -145,7 +145,9 @@ impl Batch {
         attempted: &mut Attempted,
     ) {
         for wave in asked.chunks(AT_ONCE) {
-            if cx.platform.now() - self.claimed_at > BEGIN_WITHIN || attempted.stopped.is_some() {
+            let now = cx.platform.now();
+            let is_late = now - self.claimed_at > BEGIN_WITHIN || common.rests(self.claimed_at, now);
+            if is_late || attempted.stopped.is_some() {
                 return;
             }
             let calls = i64::try_from(wave.len()).unwrap_or_default();

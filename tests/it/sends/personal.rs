@@ -1,6 +1,6 @@
 //! Messages of one's own: filled from attributes, one push each, under a key of their own.
 
-use enishi::time::{HOUR, MINUTE};
+use enishi::time::{HOUR, MINUTE, SECOND, end_of_japanese_month};
 use enishi_world::{Disturbance, Fault, line_simulator::FaultKind};
 use http::StatusCode;
 use serde_json::json;
@@ -177,6 +177,28 @@ fn whatever_a_value_holds_it_is_text_and_comes_as_it_is() {
     assert_eq!(state(&stage, &id), "done", "{}", show(&stage, &id));
     for (user, value) in told {
         assert_eq!(text(&stage, &user), [format!("<{value}>")]);
+    }
+}
+
+#[test]
+fn pushes_that_line_answers_slowly_do_not_go_on_into_quiet_hours_or_as_a_month_ends() {
+    for month in [false, true] {
+        let stage = Stage::new(1);
+        let users = stage.many_members(8, "gold");
+        settings(&stage, &json!({ "quiet_hours": { "from": "12:01", "to": "13:00" } }));
+        // A wave takes ten seconds; nothing begins in a month's last fifteen.
+        let (end, before) = if month {
+            (end_of_japanese_month(stage.world.now()), 17 * SECOND)
+        } else {
+            (stage.world.now() + MINUTE, 8 * SECOND)
+        };
+        stage.world.advance(end - stage.world.now() - before);
+        fault(&stage, PUSH, FaultKind::AcceptThenTimeout, None, 6);
+        let id = make(&stage, &personal());
+        stage.world.settle(before + SECOND);
+        assert_eq!(had(&stage, &users), [1, 1, 1, 1, 1, 1, 0, 0], "one wave, month: {month}");
+        stage.world.settle(2 * HOUR);
+        assert_eq!((state(&stage, &id).as_str(), had(&stage, &users)), ("done", vec![1; 8]));
     }
 }
 
