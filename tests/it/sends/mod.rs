@@ -5,6 +5,7 @@ mod personal;
 mod quota;
 mod shown;
 mod states;
+mod storm;
 
 use enishi_world::line_simulator::{self, FaultKind, UserId};
 use http::Method;
