@@ -97,7 +97,7 @@ pub async fn trial<P: Platform>(
     });
     let told: Vec<(String, Told)> = stream::iter(pushes).buffered(AT_ONCE).collect().await;
     // (5)
-    let kept = told.iter().filter(|(_, told)| matches!(told.0, "accepted" | "unresolved"));
+    let kept = told.iter().filter(|(_, told)| told.counts);
     let back = calls - i64::try_from(kept.count()).unwrap_or_default();
     if back > 0 {
         let give_back = quota::give_back(account, back, cx.platform.now());
@@ -105,7 +105,7 @@ pub async fn trial<P: Platform>(
     }
     let results: Vec<Value> = told
         .into_iter()
-        .map(|(member_id, Told(outcome, reason))| {
+        .map(|(member_id, Told { outcome, reason, .. })| {
             json!({ "member_id": member_id, "outcome": outcome, "reason": reason })
         })
         .collect();
@@ -139,10 +139,15 @@ fn judge(row: Row, messages: &Messages) -> (Row, Result<String, Told>) {
 }
 
 /// What became of one of them, and why.
-struct Told(&'static str, Option<String>);
+struct Told {
+    outcome: &'static str,
+    reason: Option<String>,
+    /// Whether it counts for the month: LINE has it now, or may have it, and had it not before.
+    counts: bool,
+}
 
 fn told(outcome: &'static str, reason: Option<String>) -> Told {
-    Told(outcome, reason)
+    Told { outcome, reason, counts: matches!(outcome, "accepted" | "unresolved") }
 }
 
 async fn push<P: Platform>(
@@ -157,6 +162,9 @@ async fn push<P: Platform>(
     for attempt in 0..TRIES {
         let call = messaging::push_text(&cx.settings.line, token, to, text, with_each, key);
         let answer = cx.platform.fetch(call).await;
+        if attempt == 0 && answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::CONFLICT) {
+            return Told { counts: false, ..told("accepted", None) };
+        }
         match answer.map_or(Verdict::Unknown, |answer| messaging::verdict(&answer)) {
             Verdict::Unknown => {}
             // After an attempt that LINE may have taken, no refusal says that it did not.

@@ -245,6 +245,7 @@ fn a_test_goes_to_named_members_and_counts_for_no_send() {
     assert_eq!(text(&stage, &users[0]), ["gold"]);
     assert_eq!(try_it().0, 200);
     assert_eq!(had(&stage, &users), [1, 0], "the same key is the same message");
+    assert_eq!(stage.count("usage WHERE accepted = 1"), 1, "and counts once");
     assert_eq!((stage.count("sends"), stage.count("receipts")), (0, 0));
     let corrected = json!({ "members": ["m-1"], "messages": [{ "type": "text", "text": "corrected" }] });
     let headers = [("idempotency-key", "look-1")];
