@@ -71,7 +71,8 @@ pub enum Reserved {
 
 /// Reserves for a send so many messages in all, those that are settled already among them, or as many as `count` counts if
 /// that is more: (1) LINE is asked; (2) in one batch its answer is noted, the reservation made if it fits beside those of
-/// others, else the send paused: `budget` its own, `quota` LINE's, `monthly_budget` the account's.
+/// others (a job that was long on its way takes back none of a later one's), else the send paused: `budget` its own, `quota`
+/// LINE's, `monthly_budget` the account's.
 pub async fn reserve<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -93,7 +94,7 @@ pub async fn reserve<P: Platform>(
     let within_budget = format!("(?5 IS NULL OR u.accepted + {RESERVED} + {needed} <= ?5)");
     let usage = "SELECT 1 FROM usage u WHERE u.account = ?1 AND u.month = ?2";
     let grant = with(format!(
-        "UPDATE sends SET granted = ?4, month = ?2 WHERE {open} AND (budget IS NULL OR ?4 <= budget) \
+        "UPDATE sends SET granted = CASE WHEN month = ?2 THEN max(granted, ?4) ELSE ?4 END, month = ?2 WHERE {open} AND (budget IS NULL OR ?4 <= budget) \
            AND EXISTS ({usage} AND {within_quota} AND {within_budget})"
     ));
     let pause = with(format!(

@@ -211,9 +211,20 @@ struct TokenError {
     error_description: String,
 }
 
+/// How much of LINE's words is kept, in characters: it is stored with what it refused, and must never be what fails that.
+const MAX_WORDS: usize = 1_000;
+
 /// LINE's words, with the details that say where.
 #[must_use]
 pub fn words(answer: &Answer) -> String {
+    let mut words = all_words(answer);
+    if let Some((end, _)) = words.char_indices().nth(MAX_WORDS) {
+        words.truncate(end);
+    }
+    words
+}
+
+fn all_words(answer: &Answer) -> String {
     if let Some(TokenError { error, error_description }) = answer.json() {
         return format!("{error} ({error_description})");
     }
@@ -268,6 +279,8 @@ mod tests {
         assert!(matches!(judge(403, "not json"), Verdict::Refused(words) if words == "HTTP 403"));
         let client = r#"{"error":"invalid_client","error_description":"invalid client_secret"}"#;
         assert_eq!(words(&answer(400, client)), "invalid_client (invalid client_secret)");
+        let endless = format!(r#"{{"message":"{}"}}"#, "あ".repeat(1_000_000));
+        assert!(matches!(judge(400, &endless), Verdict::Refused(words) if words == "あ".repeat(1_000)));
     }
 
     #[test]
