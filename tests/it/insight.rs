@@ -63,6 +63,26 @@ fn figures_of_a_unit_are_asked_for_until_they_move_no_more() {
 }
 
 #[test]
+fn a_send_under_a_unit_that_never_began_is_cancelled_and_has_no_figures() {
+    let stage = stage(1);
+    let later = (stage.world.now() + 60 * MINUTE).rfc3339();
+    for when in [json!({ "draft": true }), json!({ "schedule": later }), json!({})] {
+        let mut body = json!({
+            "rule": { "attribute": "rank", "equals": "gold" }, "custom_aggregation_unit": "never",
+            "messages": [{ "type": "text", "text": "新茶" }],
+        });
+        body.as_object_mut().unwrap().extend(when.as_object().unwrap().clone());
+        let (_, send) = stage.api(&stage.shop, Method::POST, "/v1/sends", Some(&body));
+        let id = send["id"].as_str().unwrap();
+        let (status, answer) = stage.api(&stage.shop, Method::POST, &format!("/v1/sends/{id}/cancel"), None);
+        assert_eq!((status, &answer["state"]), (202, &json!("cancelled")), "{when}: {answer}");
+        assert_eq!(stage.insight(id), Value::Null);
+    }
+    stage.hours(8);
+    assert_eq!((stage.count("unit_insight"), stage.count("receipts"), stage.asked()), (0, 0, 0));
+}
+
+#[test]
 fn what_is_sent_without_a_unit_has_no_figures() {
     let stage = stage(1);
     let body = json!({ "rule": { "attribute": "rank", "equals": "gold" }, "messages": [{ "type": "text", "text": "a" }] });
