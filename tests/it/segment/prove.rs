@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use enishi::time::UnixMillis;
 use enishi_world::{ACCOUNT, OTHER_ACCOUNT};
 use http::Method;
 use serde_json::{Value, json};
@@ -20,6 +21,17 @@ const PEOPLE: usize = 40;
 /// Rules of a seed, of which some are refused.
 const RULES: usize = 60;
 
+/// When rules are asked: around midnight in Japan, where months and years end, and 29 February is a day or is none.
+const TIMES: [&str; 7] = [
+    "2026-01-05T03:00:00Z",
+    "2026-02-27T14:50:00Z",
+    "2026-02-28T15:00:00Z",
+    "2027-12-31T14:50:00Z",
+    "2027-12-31T15:00:00Z",
+    "2028-02-28T14:50:00Z",
+    "2028-02-28T15:00:00Z",
+];
+
 /// Two shops whose people have the same member ids, attributes, tags and events, and lie among each other.
 struct Scene {
     stage: Stage,
@@ -30,6 +42,8 @@ impl Scene {
     fn new(seed: u64) -> Self {
         let stage = Stage::new(seed);
         let other = stage.other_shop();
+        let now = UnixMillis::parse_rfc3339(TIMES[stage.world.below(TIMES.len())]).unwrap();
+        stage.world.advance(now - stage.world.now());
         let account = |host: &str| {
             let rows = stage.world.query(&format!("SELECT id FROM accounts WHERE host = '{host}'"));
             rows[0]["id"].as_str().unwrap().to_owned()
@@ -102,7 +116,8 @@ impl Scene {
     /// Whom a send takes for its recipients; nothing of it stays.
     fn sent_to(&self, shop: usize, rule: &Value) -> BTreeSet<String> {
         let messages = json!([{ "type": "text", "text": "こんにちは" }]);
-        let (status, send) = self.call(shop, "/v1/sends", &json!({ "rule": rule, "messages": messages }));
+        let body = json!({ "rule": rule, "messages": messages, "quiet_hours": null });
+        let (status, send) = self.call(shop, "/v1/sends", &body);
         assert_eq!(status, 202, "{rule}: {send}");
         self.stage.world.run_queues();
         let id = send["id"].as_str().unwrap();

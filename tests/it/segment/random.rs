@@ -99,8 +99,8 @@ fn range(world: &World, bound: &dyn Fn() -> Value) -> Map<String, Value> {
 }
 
 fn anniversary(world: &World) -> Map<String, Value> {
-    let from = *pick(world, &[-183, -30, -1, 0, 1]);
-    let to = from + *pick(world, &[0, 1, 30]);
+    let from = *pick(world, &[-183, -30, -1, 0, 0, 1]);
+    let to = (from + *pick(world, &[0, 1, 30, 366])).min(183);
     let days = json!({ "from": from, "to": to });
     [("anniversary".to_owned(), days)].into_iter().collect()
 }
