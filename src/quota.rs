@@ -22,10 +22,9 @@ use crate::{
 /// What was used, of `usage u`.
 const USED: &str = "max(u.accepted, u.line_used + u.accepted - u.accepted_then)";
 
-/// What sends of the account `?1` have reserved in month `?2`, but for the send `?3`.
+/// What sends have reserved of the month of `usage u`.
 const RESERVED: &str = "(SELECT coalesce(sum(o.granted - o.settled), 0) FROM sends o INDEXED BY sends_active \
-    WHERE o.account = ?1 AND o.number > 0 AND o.month = ?2 AND o.id <> ?3 \
-      AND o.state IN ('expanding', 'sending', 'cancelling'))";
+    WHERE o.account = u.account AND o.number > 0 AND o.month = u.month AND o.state IN ('expanding', 'sending', 'cancelling'))";
 
 /// How things stand in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,8 +52,7 @@ pub async fn standing<P: Platform>(cx: Context<'_, P>, account: &Account) -> Res
         "SELECT u.quota, {USED} AS used, {RESERVED} AS reserved FROM usage u WHERE u.account = ?1 AND u.month = ?2"
     ))
     .bind(&account.id)
-    .bind(asked.month)
-    .bind("");
+    .bind(asked.month);
     let outcomes = cx.platform.batch(&account.database, vec![asked.note(account), read]).await?;
     let standing: Option<Standing> = outcomes.get(1).map(Outcome::first).transpose()?.flatten();
     standing.ok_or_else(|| PlatformError::Database("the month's usage was not stored".to_owned()))
@@ -89,7 +87,8 @@ pub async fn reserve<P: Platform>(
         [(&account.id).into(), asked.month.into(), send.into(), messages.into(), budget.into()];
     let with = |sql: String| bound.iter().cloned().fold(Statement::compiled(sql), Statement::bind);
     let open = "account = ?1 AND id = ?3 AND state IN ('expanding', 'sending') AND paused IS NULL";
-    let needed = "?4 - sends.settled";
+    // Beyond what is reserved: of this month the send itself is among the reservations.
+    let needed = "?4 - iif(sends.month IS ?2, sends.granted, sends.settled)";
     let within_quota = format!("(u.quota IS NULL OR {USED} + {RESERVED} + {needed} <= u.quota)");
     let within_budget = format!("(?5 IS NULL OR u.accepted + {RESERVED} + {needed} <= ?5)");
     let usage = "SELECT 1 FROM usage u WHERE u.account = ?1 AND u.month = ?2";
@@ -108,22 +107,22 @@ pub async fn reserve<P: Platform>(
 }
 
 /// Counts messages as sent before they are, if so many are left; those that LINE does not take are given back by
-/// [`give_back`].
+/// [`give_back`]. `mark` writes down what they are counted for and ends with a condition: both are done, or neither.
 pub async fn charge<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
     messages: i64,
+    mark: Option<Statement>,
 ) -> Result<bool, PlatformError> {
     let asked = Asked::of(cx, account).await?;
-    let charge = Statement::compiled(format!(
-        "UPDATE usage AS u SET accepted = accepted + ?4 WHERE u.account = ?1 AND u.month = ?2 \
-           AND (u.quota IS NULL OR {USED} + {RESERVED} + ?4 <= u.quota)"
-    ))
-    .bind(&account.id)
-    .bind(asked.month)
-    .bind("")
-    .bind(messages);
-    let outcomes = cx.platform.batch(&account.database, vec![asked.note(account), charge]).await?;
+    let count = Statement::new("UPDATE usage SET accepted = accepted + ?3 WHERE account = ?1 AND month = ?2");
+    let count = count.bind(&account.id).bind(asked.month).bind(messages);
+    let mut statements = vec![asked.note(account)];
+    match mark {
+        Some(mark) => statements.extend([asked.if_left(mark, account, messages), count.if_changed()]),
+        None => statements.push(asked.if_left(count, account, messages)),
+    }
+    let outcomes = cx.platform.batch(&account.database, statements).await?;
     Ok(outcomes.get(1).is_some_and(|outcome| outcome.changes > 0))
 }
 
@@ -199,6 +198,19 @@ impl Asked {
         let accepted_then = ours.map_or(0, |ours| ours.accepted);
         let asked = Self { month, at: now, accepted_then, quota, used: total_usage };
         Ok((asked, count.map_or(0, |count| count.count)))
+    }
+
+    /// The same for a statement that ends with a condition, if so many messages are left besides what is reserved.
+    fn if_left(&self, statement: Statement, account: &Account, messages: i64) -> Statement {
+        let bound = statement.values.len();
+        let (of, month, more) = (bound + 1, bound + 2, bound + 3);
+        let sql = format!(
+            "{} AND EXISTS (SELECT 1 FROM usage u WHERE u.account = ?{of} AND u.month = ?{month} \
+               AND (u.quota IS NULL OR {USED} + {RESERVED} + ?{more} <= u.quota))",
+            statement.sql,
+        );
+        let same = Statement { sql: sql.into(), ..statement };
+        same.bind(&account.id).bind(self.month).bind(messages)
     }
 
     /// Notes it, unless somebody noted a later answer.

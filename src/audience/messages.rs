@@ -32,16 +32,11 @@ impl<P: Platform> Job<'_, P> {
             }
         };
         let max = row.wanted_max.map_or(people, |wanted| wanted.min(people)).max(1);
-        if !quota::charge(self.cx, self.account, max).await? {
+        let set = "state = 'sending', max = ?4, charged = ?4, charged_at = ?5";
+        let mark = self.writing(set, vec![max.into(), self.held.now.into()]);
+        if !quota::charge(self.cx, self.account, max, Some(mark)).await? {
             let words = Some("the month's messages are used up, or reserved".to_owned());
             return self.end(row, "failed", words, &Progress::none()).await.map(|()| false);
-        }
-        let values = vec![max.into(), self.held.now.into()];
-        let set = "state = 'sending', max = ?4, charged = ?4, charged_at = ?5";
-        if !self.write(set, values).await? {
-            let back = quota::give_back(self.account, max, self.held.now);
-            self.cx.platform.one(&self.account.database, back).await?;
-            return Ok(false);
         }
         "sending".clone_into(&mut row.state);
         (row.max, row.charged, row.charged_at) = (Some(max), max, Some(self.held.now));

@@ -71,7 +71,7 @@ pub async fn trial<P: Platform>(
         rows.into_iter().map(|row| judge(row, &messages)).collect();
     // (3)
     let calls = i64::try_from(judged.iter().filter(|(_, text)| text.is_ok()).count()).unwrap_or_default();
-    if calls > 0 && !quota::charge(cx, account, calls).await? {
+    if calls > 0 && !quota::charge(cx, account, calls, None).await? {
         return Err(ApiError::conflict("quota", "this month's quota leaves no messages for this test"));
     }
     // (4)
