@@ -22,7 +22,7 @@ struct Row {
 }
 
 /// `GET /v1/sends/{id}/recipients`: in the order in which they were chosen. Whoever has no outcome yet is `waiting`, or
-/// what their chunk is. Outcomes are known for 90 days.
+/// what their chunk is; whoever was erased has none. Outcomes are known for 90 days.
 pub async fn of_send<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -47,7 +47,8 @@ pub async fn of_send<P: Platform>(
          WHERE s.account = ?1 AND s.id = ?2 AND (c.chunk > ?3 OR j.key > ?4) ORDER BY c.chunk, j.key LIMIT ?5",
         outcome::named(
             "r.outcome",
-            "CASE c.state WHEN 'open' THEN 'waiting' WHEN 'failed' THEN 'refused' ELSE c.state END"
+            "CASE WHEN u.id IS NULL THEN 'erased' WHEN c.state = 'open' THEN 'waiting' WHEN c.state = 'failed' THEN 'refused' \
+               ELSE c.state END"
         ),
         time!("r.at"),
     ))

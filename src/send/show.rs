@@ -17,6 +17,10 @@ use crate::{
     web::{ApiError, Reply, Request, form::Form, keyset},
 };
 
+/// The states that are stored (`sends.state`).
+const STATES: [&str; 8] =
+    ["draft", "scheduled", "expanding", "sending", "cancelling", "done", "partly_failed", "cancelled"];
+
 /// What a list and a single send show alike.
 const COMMON: &str = concat!(
     "s.number, s.id, s.name, s.paused AS reason, json_object('created_at', ",
@@ -103,6 +107,12 @@ pub async fn list<P: Platform>(
     let before = before
         .filter(|number| (0..=MAX_INTEGER).contains(number))
         .ok_or_else(|| ApiError::invalid_request("after is what next said on the page before"))?;
+    let state = form.value("state");
+    if state.is_some_and(|state| !STATES.contains(&state)) {
+        let description =
+            format!("state is one of {}; a paused send keeps the state in which it was", STATES.join(", "));
+        return Err(ApiError::invalid_request(description));
+    }
     let statement = Statement::compiled(format!(
         "SELECT {COMMON}, {SHOWN_STATE} FROM sends s INDEXED BY sends_by_account \
          WHERE s.account = ?1 AND s.number < ?2 AND (?4 IS NULL OR s.state = ?4) ORDER BY s.number DESC LIMIT ?3"
@@ -110,7 +120,7 @@ pub async fn list<P: Platform>(
     .bind(&account.id)
     .bind(before)
     .bind(limit)
-    .bind(form.value("state"));
+    .bind(state);
     let rows: Vec<Row> = cx.platform.rows(&account.database, statement).await?;
     let is_full = i64::try_from(rows.len()).is_ok_and(|length| length == limit);
     let next = rows.last().filter(|_| is_full).map(|row| row.number.to_string());

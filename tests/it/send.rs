@@ -13,7 +13,7 @@ use enishi_world::{
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::{CHANNEL_TOKEN, MULTICAST, Stage};
+use crate::support::{CHANNEL_TOKEN, MULTICAST, Shop, Stage, json_body};
 
 /// A message to everybody with this rank.
 fn to(rank: &str) -> Value {
@@ -394,6 +394,34 @@ fn an_idempotency_key_makes_one_send_of_many_calls() {
     stage.world.run_queues();
     assert_eq!(stage.received(&user), 2);
     assert_eq!(post(&to("gold"), &"k".repeat(256)).0, 400);
+}
+
+#[test]
+fn an_idempotency_key_that_comes_twice_at_once_makes_one_send_and_is_each_accounts_own() {
+    for seed in 1..=10 {
+        let stage = Stage::new(seed);
+        let other = stage.other_shop();
+        let request = |shop: &Shop| {
+            let mut request = enishi_world::request(Method::POST, &format!("{}/v1/sends", shop.line.issuer));
+            let bearer = format!("Bearer {}", shop.api_key);
+            request.headers.insert(header::AUTHORIZATION, bearer.parse().unwrap());
+            request.headers.insert("idempotency-key", HeaderValue::from_static("k"));
+            request.body = Some(to("gold").to_string().into_bytes());
+            request
+        };
+        let requests = [&stage.shop, &stage.shop, &stage.shop, &other].map(request);
+        let replies = stage.world.together(requests.map(|request| stage.world.serve(request)));
+        let ids: Vec<Value> = replies
+            .into_iter()
+            .map(|reply| {
+                let reply = reply.unwrap();
+                assert_eq!(reply.status, 202, "{}", json_body(&reply));
+                json_body(&reply)["id"].clone()
+            })
+            .collect();
+        assert!(ids[0] == ids[1] && ids[1] == ids[2] && ids[2] != ids[3], "{ids:?}");
+        assert_eq!(stage.count("sends"), 2);
+    }
 }
 
 #[test]

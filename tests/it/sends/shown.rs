@@ -34,7 +34,40 @@ fn sends_are_listed_the_newest_first_by_pages() {
     assert_eq!(stage.api(&stage.shop, Method::GET, &path, None).0, 404);
     assert_eq!(stage.api(&stage.shop, Method::GET, &format!("{path}/recipients"), None).0, 404);
     assert_eq!(stage.api(&stage.shop, Method::POST, &format!("{path}/cancel"), None).0, 404);
-    assert_eq!(stage.api(&stage.shop, Method::GET, "/v1/sends?after=x", None).0, 400);
+    for after in ["x", "-1", "1e3", "9007199254740993", "99999999999999999999", "1.5"] {
+        assert_eq!(stage.api(&stage.shop, Method::GET, &format!("/v1/sends?after={after}"), None).0, 400);
+        let path = format!("/v1/sends/{}/recipients?after={after}.", ids[0]);
+        assert_eq!(stage.api(&stage.shop, Method::GET, &path, None).0, 400);
+        let path = format!("/v1/members/m-1/messages?after=1.{}", after.replace("1.5", "x"));
+        assert_eq!(stage.api(&stage.shop, Method::GET, &path, None).0, 400);
+    }
+    assert_eq!(pages(&stage, "/v1/sends", "sends", 3).len(), 7);
+    let of = |state: &str| stage.api(&stage.shop, Method::GET, &format!("/v1/sends?state={state}"), None);
+    assert_eq!(of("draft").1["sends"].as_array().unwrap().len(), 7);
+    assert_eq!(of("done").1["sends"], json!([]));
+    let (status, error) = of("paused");
+    assert_eq!((status, &error["error"]), (400, &json!("invalid_request")), "{error}");
+}
+
+#[test]
+fn who_was_erased_is_shown_as_erased_whatever_became_of_them() {
+    let stage = Stage::new(1);
+    let [_, leaves] = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
+    let id = make(&stage, &gold(&json!({})));
+    assert!(stage.world.deliver_batch(enishi::store::Queue::Steps));
+    stage.world.advance(1);
+    let now = stage.world.now().0;
+    stage.world.line().unfollow(now, &leaves).unwrap();
+    stage.world.deliver_webhooks();
+    stage.world.run_queue(enishi::store::Queue::Webhooks);
+    stage.world.run_queues();
+    assert_eq!(left_out(&stage, &id), json!({ "blocked": 1 }));
+    assert_eq!(stage.api(&stage.shop, Method::DELETE, "/v1/members/m-2", None).0, 204);
+    let outcomes: Vec<Value> = pages(&stage, &format!("/v1/sends/{id}/recipients"), "recipients", 10)
+        .iter()
+        .map(|one| json!([one["member_id"], one["outcome"]]))
+        .collect();
+    assert_eq!(outcomes, [json!(["m-1", "accepted"]), json!([null, "erased"])]);
 }
 
 #[test]
