@@ -1,6 +1,6 @@
 //! Attributes: sets of members by the index of values. Properties: expressions over an event's JSON.
 
-use super::Compiler;
+use super::{Compiler, joined};
 use crate::{
     rule::{
         Scalar,
@@ -83,11 +83,11 @@ impl Compiler {
         };
         let path = self.path(name);
         let tests: Vec<String> =
-            tests.iter().map(|(name, test)| self.tested("i.object", name, test)).collect();
+            tests.iter().map(|(name, test)| format!("({})", self.tested("i.object", name, test))).collect();
         format!(
             "json_type(e.properties, {path}) = 'array' AND EXISTS (SELECT 1 FROM (SELECT CASE j.type WHEN 'object' \
              THEN j.value END AS object FROM json_each(e.properties, {path}) j) i WHERE i.object IS NOT NULL AND {})",
-            tests.join(" AND ")
+            joined(&tests, " AND ")
         )
     }
 

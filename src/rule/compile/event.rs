@@ -3,7 +3,7 @@
 //! each of those who are asked about: the statement itself looks at `event_days`, and at whether so many are asked about,
 //! before it begins. So nobody has to read anything first, and the choice is never out of date.
 
-use super::Compiler;
+use super::{Compiler, joined};
 use crate::rule::condition::{Event, Measure, Times};
 
 /// Up to so many events for each who is asked about, the set is cheaper. Measured on 10,000,000 events of 1,000,000 members.
@@ -85,10 +85,12 @@ impl Compiler {
         if let Some(to) = &to {
             condition = format!("{condition} AND e.occurred_at < {to}");
         }
-        for (name, property) in &event.properties {
-            condition = format!("{condition} AND {}", self.property(name, property));
+        let tests: Vec<String> =
+            event.properties.iter().map(|(name, test)| format!("({})", self.property(name, test))).collect();
+        if !tests.is_empty() {
+            condition = format!("{condition} AND {}", joined(&tests, " AND "));
         }
-        Wanted { kind, from, to, condition, reads_rows: !event.properties.is_empty() }
+        Wanted { kind, from, to, condition, reads_rows: !tests.is_empty() }
     }
 
     fn range_of(&mut self, value: &str, low: i64, high: Option<i64>) -> String {

@@ -79,21 +79,26 @@ impl Compiler {
         }
     }
 
-    /// Conditions with a word between them, as a tree of even depth: D1 allows a depth of 100.
     fn joined(&mut self, inner: &[Condition], word: &str) -> String {
-        match inner {
-            [] => "1".to_owned(),
-            [one] => self.condition(one),
-            _ => {
-                let (left, right) = inner.split_at(inner.len() / 2);
-                format!("({}{word}{})", self.joined(left, word), self.joined(right, word))
-            }
-        }
+        let inner: Vec<String> = inner.iter().map(|inner| self.condition(inner)).collect();
+        joined(&inner, word)
     }
 
     /// The member's number is one of those that are selected. The sign keeps `SQLite` from going through members by it.
     fn is_member_of(&self, select: &str) -> String {
         format!("(+{} IN ({select}))", self.frame.member())
+    }
+}
+
+/// Conditions with a word between them, as a tree of even depth: D1 allows a depth of 100.
+fn joined(inner: &[String], word: &str) -> String {
+    match inner {
+        [] => "1".to_owned(),
+        [one] => one.clone(),
+        _ => {
+            let (left, right) = inner.split_at(inner.len() / 2);
+            format!("({}{word}{})", joined(left, word), joined(right, word))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod evaluate;
+mod largest;
 mod malformed;
 mod people;
 mod plans;
