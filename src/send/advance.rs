@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long one job has a send, in milliseconds: longer than asking LINE takes.
-const LEASE: i64 = MINUTE;
+pub(super) const LEASE: i64 = MINUTE;
 
 /// A send as it stands.
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    advance::{Advance, Standing},
+    advance::{Advance, LEASE, Standing},
     deliver::retry,
 };
 use crate::{
@@ -57,10 +57,12 @@ impl<P: Platform> Advance<'_, P> {
         vec![
             about(
                 "SELECT count(*) AS open, (SELECT count(*) FROM sends s INDEXED BY sends_active WHERE s.account = ?1 \
-                   AND s.number > 0 AND s.state IN ('expanding', 'sending', 'cancelling') AND s.paused IS NULL) AS sends \
+                   AND s.number > 0 AND s.state IN ('expanding', 'sending', 'cancelling') AND s.paused IS NULL \
+                   AND coalesce(s.due_at, 0) <= ?4) AS sends \
                  FROM chunks INDEXED BY chunks_open WHERE account = ?1 AND send = ?2 AND state = 'open' AND chunk < ?3"
                     .to_owned(),
-            ),
+            )
+            .bind(self.lease + LEASE),
             about(format!(
                 "SELECT chunk FROM chunks WHERE account = ?1 AND send = ?2 AND chunk >= ?3 AND state = 'open' \
                  ORDER BY chunk LIMIT {}",
@@ -70,7 +72,8 @@ impl<P: Platform> Advance<'_, P> {
     }
 
     /// Releases open chunks in their order, as many as may be on their way at once, and puts them on the queue; from then on the
-    /// account's quiet hours and frequency cap of now count for them. Sends of one account share what its channel may have ahead.
+    /// account's quiet hours and frequency cap of now count for them. Sends of one account that do not rest share what its channel may
+    /// have ahead.
     pub(super) async fn release(
         &self,
         standing: &Standing,

@@ -212,6 +212,20 @@ fn nothing_begins_in_quiet_hours_and_everything_after_them() {
 }
 
 #[test]
+fn sends_that_rest_take_nothing_of_the_rate_from_one_that_does_not() {
+    let stage = Stage::new(1);
+    stage.many_members(10_500, "gold");
+    let quiet = gold(&json!({ "quiet_hours": { "from": "11:00", "to": "13:30" } }));
+    for _ in 0..70 {
+        make(&stage, &quiet);
+    }
+    stage.world.run_queues();
+    let loud = make(&stage, &gold(&json!({})));
+    assert!(stage.world.deliver_batch(enishi::store::Queue::Steps));
+    assert_eq!(stage.count(&format!("sends WHERE id = '{loud}' AND chunks = 21 AND released = 21")), 1);
+}
+
+#[test]
 fn quiet_hours_that_come_over_a_send_hold_it_up() {
     let stage = Stage::new(1);
     let users = stage.many_members(1_001, "gold");
