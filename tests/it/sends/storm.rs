@@ -94,13 +94,16 @@ fn whatever_anybody_does_at_any_moment_nobody_gets_two_and_everybody_is_counted(
         let stage = Stage::new(seed);
         let world = &stage.world;
         let users = stage.many_members(650, "gold");
+        let is_capped = seed % 2 == 0;
         let names = ["first", "second", "third"];
         let sends: Vec<String> = names
             .iter()
             .enumerate()
             .map(|(number, name)| {
                 let text = if number == 1 { format!("{{{{rank}}}} {name}") } else { (*name).to_owned() };
-                make(&stage, &gold(&json!({ "messages": [{ "type": "text", "text": text }] })))
+                let cap = if is_capped { json!({ "messages": 2, "days": 90 }) } else { json!(null) };
+                let messages = json!([{ "type": "text", "text": text }]);
+                make(&stage, &gold(&json!({ "messages": messages, "frequency_cap": cap })))
             })
             .collect();
         world.disturb_queues(ROUGH);
@@ -132,6 +135,10 @@ fn whatever_anybody_does_at_any_moment_nobody_gets_two_and_everybody_is_counted(
         let told = told(&stage, &users);
         if let Some(twice) = told.iter().find(|(_, times)| **times > 1) {
             panic!("{twice:?}");
+        }
+        for user in users.iter().filter(|_| is_capped) {
+            let all = told.keys().filter(|(one, _)| one == user).count();
+            assert!(all <= 2, "{user} has {all}, and the cap is 2");
         }
         let mut sums = [0; 3];
         for (id, name) in sends.iter().zip(["first", "gold second", "third"]) {
