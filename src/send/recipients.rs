@@ -21,7 +21,8 @@ struct Row {
     place: i64,
 }
 
-/// `GET /v1/sends/{id}/recipients`: in the order in which they were chosen. Whoever has no outcome yet is `waiting`, or
+/// `GET /v1/sends/{id}/recipients`: in the order in which they were chosen, which is that of chunks and of the list in each; nothing is
+/// sorted, so that a page reads no more than it shows. Whoever has no outcome yet is `waiting`, or
 /// what their chunk is; whoever was erased has none. Outcomes are known for 90 days.
 pub async fn of_send<P: Platform>(
     cx: Context<'_, P>,
@@ -44,7 +45,7 @@ pub async fn of_send<P: Platform>(
          LEFT JOIN line_users u ON u.id = j.value AND u.account = ?1 \
          LEFT JOIN links l ON l.account = ?1 AND l.line_user = j.value \
          LEFT JOIN receipts r ON r.account = ?1 AND r.line_user = j.value AND r.at > 0 AND r.send = s.number \
-         WHERE s.account = ?1 AND s.id = ?2 AND (c.chunk > ?3 OR j.key > ?4) ORDER BY c.chunk, j.key LIMIT ?5",
+         WHERE s.account = ?1 AND s.id = ?2 AND (c.chunk > ?3 OR j.key > ?4) ORDER BY c.chunk LIMIT ?5",
         outcome::named(
             "r.outcome",
             "CASE WHEN u.id IS NULL THEN 'erased' WHEN c.state = 'open' THEN 'waiting' WHEN c.state = 'failed' THEN 'refused' \

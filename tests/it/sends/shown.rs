@@ -50,6 +50,21 @@ fn sends_are_listed_the_newest_first_by_pages() {
 }
 
 #[test]
+fn pages_of_recipients_go_on_over_chunks_in_the_order_in_which_they_were_chosen() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(1_200, "gold");
+    let id = make(&stage, &gold(&json!({})));
+    stage.world.run_queues();
+    for limit in [1_000, 333] {
+        let subs: Vec<String> = pages(&stage, &format!("/v1/sends/{id}/recipients"), "recipients", limit)
+            .iter()
+            .map(|one| one["sub"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(subs, users.iter().map(|user| format!("s{user}")).collect::<Vec<_>>(), "{limit}");
+    }
+}
+
+#[test]
 fn who_was_erased_is_shown_as_erased_whatever_became_of_them() {
     let stage = Stage::new(1);
     let [_, leaves] = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
