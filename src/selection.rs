@@ -29,7 +29,7 @@ pub async fn meant<P: Platform>(
             let row = find(cx, account, id).await?;
             let stored = |error: String| PlatformError::Stored(format!("the rule of {}: {error}", row.id));
             let json = serde_json::from_str(&row.rule).map_err(|e| stored(e.to_string()))?;
-            let rule = Rule::parse(json).map_err(|e| stored(e.to_string()))?;
+            let rule = Rule::stored(json).map_err(|e| stored(e.to_string()))?;
             check_sends(cx, account, &rule).await?;
             Ok(rule)
         }

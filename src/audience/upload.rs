@@ -187,7 +187,7 @@ impl<P: Platform> Job<'_, P> {
     async fn page(&self, row: &Row) -> Result<Page, PlatformError> {
         let stored = |e: &dyn std::fmt::Display| PlatformError::Stored(format!("rule: {e}"));
         let rule = serde_json::from_str(&row.rule).map_err(|e| stored(&e))?;
-        let rule = Rule::parse(rule).map_err(|e| stored(&e))?;
+        let rule = Rule::stored(rule).map_err(|e| stored(&e))?;
         let now = self.cx.platform.now();
         let audience = rule::audience(&self.account.id, &rule, now).after(row.expanded_to);
         let subject = audience.subject();

@@ -24,7 +24,7 @@ pub const MAX_DEPTH: usize = 8;
 /// Conditions of a rule.
 pub const MAX_CONDITIONS: usize = 50;
 
-/// The length of a rule as JSON, in bytes; members who were erased take none, or an erasure could make a rule too long.
+/// The length of a rule as JSON, in bytes.
 pub const MAX_BYTES: usize = 32_000;
 
 /// What a rule may cost, in points: with a million members one takes D1 about 0.3 s, and D1 gives up after 30.
@@ -67,30 +67,33 @@ pub struct RuleError {
 }
 
 impl Rule {
-    /// Reads a rule: (1) it is short enough; (2) every condition is well formed, and all together are not too many; (3) it is
-    /// not true of everyone, or of nobody, by its form; (4) it does not bind too many values.
+    /// Reads a rule that somebody says: (1) it is short enough; (2) it is a rule; (3) it is not true of everyone, or of nobody, by
+    /// its form.
     pub fn parse(json: Value) -> Result<Self, RuleError> {
-        let root = At::root(&json);
         // (1)
-        let text = json.to_string();
-        let erased = text.matches(ERASED).count().min(MAX_LISTS * MAX_MEMBERS) * ERASED.len();
-        if text.len() - erased > MAX_BYTES {
-            return Err(root.refused(format!("must have at most {MAX_BYTES} bytes as JSON")));
+        if json.to_string().len() > MAX_BYTES {
+            return Err(At::root(&json).refused(format!("must have at most {MAX_BYTES} bytes as JSON")));
         }
         // (2)
-        let condition = Reader::default().condition(&root, 0)?;
+        let rule = Self::stored(json)?;
         // (3)
-        let said = matches!(condition, Condition::Everyone { .. });
-        match certain::truth(&condition) {
-            Truth::Always if !said => {
-                return Err(root.refused(
-                    "is true of everyone; if that is meant, say {\"everyone\": true} and nothing else",
-                ));
-            }
-            Truth::Never => return Err(root.refused("is true of nobody: it contradicts itself")),
-            _ => {}
+        let said = matches!(rule.condition, Condition::Everyone { .. });
+        let root = At::root(&rule.json);
+        match certain::truth(&rule.condition) {
+            Truth::Always if !said => Err(root
+                .refused("is true of everyone; if that is meant, say {\"everyone\": true} and nothing else")),
+            Truth::Never => Err(root.refused("is true of nobody: it contradicts itself")),
+            _ => Ok(rule),
         }
-        // (4)
+    }
+
+    /// Reads a rule: (1) every condition is well formed, and all together are not too many; (2) it does not bind too many values.
+    /// One that was said before is no worse because it got longer, or certain, when members were erased from its lists.
+    pub fn stored(json: Value) -> Result<Self, RuleError> {
+        let root = At::root(&json);
+        // (1)
+        let condition = Reader::default().condition(&root, 0)?;
+        // (2)
         let bound = compile::bound(&condition);
         if bound > MAX_VALUES {
             return Err(root.refused(format!(

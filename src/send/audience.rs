@@ -70,7 +70,7 @@ impl Audience {
     ) -> Result<rule::Audience, PlatformError> {
         let audience = match self {
             Self::Rule(json) => {
-                let rule = Rule::parse(json).map_err(|e| PlatformError::Stored(format!("rule: {e}")))?;
+                let rule = Rule::stored(json).map_err(|e| PlatformError::Stored(format!("rule: {e}")))?;
                 rule::audience(account, &rule, now)
             }
             Self::Members(members) => rule::named(account, &members, now),

@@ -261,6 +261,32 @@ fn who_is_erased_stands_in_no_rule() {
 }
 
 #[test]
+fn a_rule_whose_lists_are_alike_since_their_members_were_erased_is_one_still() {
+    let stage = Stage::new(1);
+    for member in ["m-1", "m-2", "m-3"] {
+        stage.member(member, "gold");
+    }
+    let list = |id: &str| json!({ "members": [id] });
+    let or = made(&stage, "または", &json!({ "any": [list("m-1"), { "not": list("m-2") }] }));
+    let and = made(&stage, "かつ", &json!({ "all": [list("m-1"), { "not": list("m-2") }] }));
+    let messages = json!([{ "type": "text", "text": "こんにちは" }]);
+    let later = (stage.world.now() + 60 * MINUTE).rfc3339();
+    let sends = [&or, &and].map(|segment| {
+        let body = json!({ "segment": segment, "messages": messages, "schedule": later });
+        call(&stage, Method::POST, "/v1/sends", &body).1["id"].as_str().unwrap().to_owned()
+    });
+    for member in ["m-1", "m-2"] {
+        assert_eq!(stage.api(&stage.shop, Method::DELETE, &format!("/v1/members/{member}"), None).0, 204);
+    }
+    for (segment, reached) in [(&or, 1), (&and, 0)] {
+        assert_eq!(count(&stage, &json!({ "segment": segment }))["reachable"], reached);
+    }
+    stage.hours(2);
+    let targeted = sends.map(|send| get(&stage, &format!("/v1/sends/{send}")).1["targeted"].clone());
+    assert_eq!(targeted, [json!(1), json!(0)]);
+}
+
+#[test]
 fn a_rule_of_the_greatest_length_is_one_still_when_somebody_with_a_short_name_is_erased() {
     let stage = Stage::new(1);
     for member in ["1", "2", "3"] {
