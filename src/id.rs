@@ -70,9 +70,10 @@ text_id!(
     /// so that no client's encoding bug can bite.
     ClientId, "client_id", "1 to 64 of A-Z a-z 0-9 . _ ~ -", |t| unreserved(t, 64) && t != "." && t != "..");
 text_id!(
-    /// The shop's customer, named by the shop's own id.
-    MemberId, "member_id", "1 to 255 characters without control characters",
-    |t| !t.is_empty() && t.chars().count() <= 255 && !t.chars().any(char::is_control));
+    /// The shop's customer, named by the shop's own id. In a path, `.` and `..` would name nobody, however they are encoded (URL
+    /// Standard, "double-dot URL path segment"): such a member could not be erased.
+    MemberId, "member_id", "1 to 255 characters without control characters, and not . or ..",
+    |t| !t.is_empty() && t.chars().count() <= 255 && !t.chars().any(char::is_control) && t != "." && t != "..");
 text_id!(
     /// A LINE user as LINE names them to every channel of one provider.
     LineUserId, "line_user_id", "U and 32 lower-case hexadecimal digits", line_user_id);
@@ -233,6 +234,9 @@ mod tests {
         assert!(MemberId::parse("会員 00-123").is_ok());
         assert!(MemberId::parse("").is_err());
         assert!(MemberId::parse("a\nb").is_err());
+        assert!(
+            MemberId::parse(".").is_err() && MemberId::parse("..").is_err() && MemberId::parse("...").is_ok()
+        );
         assert!(MemberId::parse(&"あ".repeat(256)).is_err());
     }
 }

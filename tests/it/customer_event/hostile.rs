@@ -62,6 +62,7 @@ fn wrong_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("member_id", json!(""), "member_id"),
         ("member_id", json!("あ".repeat(256)), "member_id"),
         ("member_id", json!("a\0"), "member_id"),
+        ("member_id", json!(".."), "member_id"),
         ("type", json!(null), "type"),
         ("type", json!(""), "type"),
         ("type", json!("Visited"), "type"),
