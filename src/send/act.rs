@@ -37,7 +37,7 @@ pub async fn act<P: Platform>(
         "resume" => ("paused", act.resume()),
         "cancel" => ("draft, scheduled, expanding, sending or paused", act.cancel()),
         "retry" => (
-            "partly_failed or on its way, with failures of the last 90 days,",
+            "partly_failed or on its way, with recipients of the last 90 days to try again,",
             act.retry(unresolved(request)?),
         ),
         _ => return Err(ApiError::not_found("the action")),

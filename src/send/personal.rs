@@ -19,7 +19,7 @@ use super::{
 use crate::{
     id::LineUserId,
     line::messaging::{self, Verdict},
-    message::{Messages, Values},
+    message::{MessageError, Messages, Values},
     platform::{Context, Platform, PlatformError},
     store::{Disposition, Statement},
     time::{SECOND, UnixMillis, japanese_month},
@@ -122,8 +122,8 @@ impl Batch {
         if sender.token.is_none() || chunk.form != Some(FORM) || claimed.chunks.is_empty() {
             return Ok(attempted);
         }
-        let messages = serde_json::from_str(&common.messages).map_err(stored)?;
-        let messages = Messages::parse(messages).map_err(|error| PlatformError::Stored(error.to_string()))?;
+        // What was stored before LINE's limits changed may break them now.
+        let messages = Messages::parse(serde_json::from_str(&common.messages).map_err(stored)?);
         let wanted = if is_repeat { Fate::Unknown } else { Fate::Open };
         let asked: Vec<usize> =
             (0..attempted.fates.len()).filter(|place| attempted.fates.get(*place) == Some(&wanted)).collect();
@@ -326,11 +326,16 @@ impl Batch {
 
 impl Attempted {
     /// Somebody's messages; whoever cannot have them is settled, unless LINE may have them already.
-    fn filled(&mut self, place: usize, messages: &Messages) -> Option<String> {
+    fn filled(&mut self, place: usize, messages: &Result<Messages, MessageError>) -> Option<String> {
         let Person(.., values) = self.people.get(place)?;
-        let too_much = || format!("the attributes that it is filled from have more than {MAX_FACTS} bytes");
-        let filled = values.as_ref().ok_or_else(too_much);
-        match filled.and_then(|values| messages.fill(values).map_err(|error| error.to_string())) {
+        let filled = match (messages, values) {
+            (Ok(messages), Some(values)) => messages.fill(values).map_err(|error| error.to_string()),
+            (Err(error), _) => Err(error.to_string()),
+            (_, None) => {
+                Err(format!("the attributes that it is filled from have more than {MAX_FACTS} bytes"))
+            }
+        };
+        match filled {
             Ok(text) => Some(text),
             Err(reason) => {
                 let fate = self.fates.get_mut(place)?;

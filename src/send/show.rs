@@ -158,6 +158,7 @@ impl Counts {
             let some = reasons.iter().filter(|(_, number)| *number > 0);
             some.map(|(name, number)| ((*name).to_owned(), json!(number))).collect::<Map<_, _>>()
         };
+        let is_cancelled = shown.get("state").is_some_and(|state| state == "cancelled");
         let mut set = |name: &str, value: Value| _ = shown.insert(name.to_owned(), value);
         set("targeted", json!(self.targeted));
         set("accepted", json!(self.accepted));
@@ -187,7 +188,9 @@ impl Counts {
         let rate = (took > 0 && settled > 0).then(|| settled as f64 * 1_000.0 / took as f64);
         set("rate_per_second", json!(rate.map(f64::round)));
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let left = rate.map(|rate| ((self.expected - settled).max(0) as f64 / rate).ceil());
+        let left = rate
+            .filter(|_| !is_cancelled)
+            .map(|rate| ((self.expected - settled).max(0) as f64 / rate).ceil());
         set("seconds_left", json!(left));
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let cost = account.sending.price_per_message.map(|price| price * self.accepted as f64);

@@ -143,6 +143,23 @@ fn attributes_that_no_row_could_hold_are_unfit_and_hold_nobody_up() {
 }
 
 #[test]
+fn messages_that_break_limits_which_came_after_them_are_unfit_and_hold_nobody_up() {
+    let stage = Stage::new(1);
+    let users = stage.many_members(3, "gold");
+    let id = make(&stage, &personal());
+    stage.world.execute("UPDATE sends SET messages = '[{\"type\":\"text\",\"text\":\"{{rank\"}]'");
+    stage.world.settle(5 * MINUTE);
+    let send = show(&stage, &id);
+    assert_eq!(
+        (&send["state"], &send["failed_by"]),
+        (&json!("partly_failed"), &json!({ "unfit": 3 })),
+        "{send}"
+    );
+    assert!(send["refusals"][0].as_str().unwrap().starts_with("messages[0].text"), "{send}");
+    assert_eq!(had(&stage, &users), [0; 3]);
+}
+
+#[test]
 fn whatever_a_value_holds_it_is_text_and_comes_as_it_is() {
     let stage = Stage::new(1);
     let values = [

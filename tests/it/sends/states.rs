@@ -87,6 +87,8 @@ fn neither_pause_nor_cancellation_is_complete_while_line_may_have_something() {
         let reached = users.iter().filter(|user| stage.received(user) == 1).count();
         assert!(users.iter().all(|user| stage.received(user) <= 1));
         assert_eq!(send["accepted"].as_u64().unwrap(), reached as u64, "{send}");
+        assert_eq!(send["waiting"].as_u64().unwrap(), 1_001 - reached as u64, "{send}");
+        assert_eq!(send["seconds_left"].is_null(), action == "cancel", "{send}");
         assert!(reached == 500 || reached == 1, "one call was accepted: {reached}");
     }
 }
