@@ -234,10 +234,10 @@ fn all_words(answer: &Answer) -> String {
     if details.is_empty() { error.message } else { format!("{} ({})", error.message, details.join("; ")) }
 }
 
-/// The index in `The property, to[1], in the request body is invalid`.
+/// The index in `The property, to[1], in the request body is invalid`; LINE quotes the names of some properties.
 fn unknown_recipient(words: &str) -> Option<usize> {
-    let rest = words.strip_prefix("The property, to[")?;
-    let (index, _) = rest.split_once(']')?;
+    let property = words.strip_prefix("The property, ")?.trim_start_matches('\'');
+    let (index, _) = property.strip_prefix("to[")?.split_once(']')?;
     index.parse().ok()
 }
 
@@ -274,6 +274,9 @@ mod tests {
         let unknown =
             r#"{"message":"The property, to[1], in the request body is invalid (line: -, column: -)"}"#;
         assert_eq!(judge(400, unknown), Verdict::UnknownRecipient(1));
+        let [quoted, nobody] = ["'to[1]'", "'to'"].map(|to| unknown.replace("to[1]", to));
+        assert_eq!(judge(400, &quoted), Verdict::UnknownRecipient(1));
+        assert!(matches!(judge(400, &nobody), Verdict::Refused(words) if words.contains("'to'")));
         let wrong = r#"{"message":"A message (messages[0]) in the request body is invalid","details":[{"message":"Length must be between 0 and 5000","property":"messages[0].text"}]}"#;
         assert!(matches!(judge(400, wrong), Verdict::Refused(words) if words.contains("messages[0].text")));
         assert!(matches!(judge(403, "not json"), Verdict::Refused(words) if words == "HTTP 403"));
