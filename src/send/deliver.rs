@@ -145,6 +145,11 @@ async fn deliver_group<P: Platform>(
 }
 
 impl Batch {
+    /// Whether an earlier attempt under the chunk's keys is of unknown outcome: a claim begins after the lease of the one before.
+    pub(super) fn repeats(&self, chunk: &Chunk) -> bool {
+        chunk.first_attempt_at.is_some_and(|first| first < self.claimed_at)
+    }
+
     /// Those that wait for a start time come again when it is near, not later: whole seconds, rounded down.
     pub(super) fn waits(&self, claimed: &Claimed) -> Vec<(Chunk, Option<i64>)> {
         let wait = |chunk: &Chunk| {

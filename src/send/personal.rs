@@ -103,7 +103,7 @@ impl Batch {
             serde_json::from_str(chunk.recipients.as_deref().unwrap_or("[]")).map_err(stored)?;
         let before: Vec<Option<i64>> =
             chunk.outcomes.as_deref().map_or(Ok(Vec::new()), serde_json::from_str).map_err(stored)?;
-        let is_repeat = chunk.first_attempt_at.is_some_and(|first| first < self.claimed_at);
+        let is_repeat = self.repeats(chunk);
         let fate = |place: usize| match before.get(place).copied().flatten() {
             None if is_repeat && before.is_empty() => Fate::Unknown,
             None => Fate::Open,
@@ -220,6 +220,8 @@ impl Batch {
             let later = match attempted.stopped {
                 Some(Verdict::TooFast) => 2 * SECOND,
                 Some(_) => patience,
+                // The repeat was all that the others waited for.
+                None if self.repeats(chunk) => SECOND,
                 None => 10 * patience,
             };
             statements = self.receipts_of(chunk, attempted, is_done, now);

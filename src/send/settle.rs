@@ -77,7 +77,7 @@ impl Batch {
         writing: &mut Writing,
     ) -> Option<i64> {
         let first = chunk.first_attempt_at.unwrap_or(self.claimed_at);
-        let earlier_unknown = first < self.claimed_at;
+        let earlier_unknown = self.repeats(chunk);
         let later = backoff(now - first);
         // Each time that LINE has it not is a generation: what is refused again and again is tried less and less.
         let patience = SECOND << chunk.generation.clamp(0, 9);
