@@ -81,10 +81,9 @@ pub async fn reserve<P: Platform>(
     // (1)
     let (asked, counted) = Asked::beside(cx, account, count).await?;
     let messages = messages.max(counted);
-    let budget = account.sending.monthly_budget.and_then(|yen| account.sending.messages_for(yen));
     // (2)
     let bound: [Value; 5] =
-        [(&account.id).into(), asked.month.into(), send.into(), messages.into(), budget.into()];
+        [(&account.id).into(), asked.month.into(), send.into(), messages.into(), budget(account).into()];
     let with = |sql: String| bound.iter().cloned().fold(Statement::compiled(sql), Statement::bind);
     let open = "account = ?1 AND id = ?3 AND state IN ('expanding', 'sending') AND paused IS NULL";
     // Beyond what is reserved: of this month the send itself is among the reservations.
@@ -106,8 +105,14 @@ pub async fn reserve<P: Platform>(
     Ok(if granted { Reserved::Yes } else { Reserved::No })
 }
 
-/// Counts messages as sent before they are, if so many are left; those that LINE does not take are given back by
-/// [`give_back`]. `mark` writes down what they are counted for and ends with a condition: both are done, or neither.
+/// The messages of a month that the account's budget pays for; none where there is none.
+fn budget(account: &Account) -> Option<i64> {
+    account.sending.monthly_budget.and_then(|yen| account.sending.messages_for(yen))
+}
+
+/// Counts messages as sent before they are, if the month's quota and the account's budget leave so many; those that LINE does
+/// not take are given back by [`give_back`]. `mark` writes down what they are counted for and ends with a condition: both are
+/// done, or neither.
 pub async fn charge<P: Platform>(
     cx: Context<'_, P>,
     account: &Account,
@@ -126,12 +131,12 @@ pub async fn charge<P: Platform>(
     Ok(outcomes.get(1).is_some_and(|outcome| outcome.changes > 0))
 }
 
-/// Messages that were counted and not sent.
+/// Messages that were counted at a time, and not sent.
 #[must_use]
-pub fn give_back(account: &Account, messages: i64, now: UnixMillis) -> Statement {
+pub fn give_back(account: &Account, messages: i64, charged_at: UnixMillis) -> Statement {
     Statement::new("UPDATE usage SET accepted = max(0, accepted - ?3) WHERE account = ?1 AND month = ?2")
         .bind(&account.id)
-        .bind(japanese_month(now))
+        .bind(japanese_month(charged_at))
         .bind(messages)
 }
 
@@ -200,17 +205,18 @@ impl Asked {
         Ok((asked, count.map_or(0, |count| count.count)))
     }
 
-    /// The same for a statement that ends with a condition, if so many messages are left besides what is reserved.
+    /// The same for a statement that ends with a condition, if the month's quota and the account's budget leave so many messages.
     fn if_left(&self, statement: Statement, account: &Account, messages: i64) -> Statement {
         let bound = statement.values.len();
-        let (of, month, more) = (bound + 1, bound + 2, bound + 3);
+        let (of, month, more, budget) = (bound + 1, bound + 2, bound + 3, bound + 4);
         let sql = format!(
             "{} AND EXISTS (SELECT 1 FROM usage u WHERE u.account = ?{of} AND u.month = ?{month} \
-               AND (u.quota IS NULL OR {USED} + {RESERVED} + ?{more} <= u.quota))",
+               AND (u.quota IS NULL OR {USED} + {RESERVED} + ?{more} <= u.quota) \
+               AND (?{budget} IS NULL OR u.accepted + {RESERVED} + ?{more} <= ?{budget}))",
             statement.sql,
         );
         let same = Statement { sql: sql.into(), ..statement };
-        same.bind(&account.id).bind(self.month).bind(messages)
+        same.bind(&account.id).bind(self.month).bind(messages).bind(self::budget(account))
     }
 
     /// Notes it, unless somebody noted a later answer.

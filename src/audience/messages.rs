@@ -35,7 +35,7 @@ impl<P: Platform> Job<'_, P> {
         let set = "state = 'sending', max = ?4, charged = ?4, charged_at = ?5";
         let mark = self.writing(set, vec![max.into(), self.held.now.into()]);
         if !quota::charge(self.cx, self.account, max, Some(mark)).await? {
-            let words = Some("the month's messages are used up, or reserved".to_owned());
+            let words = Some("the month's messages, or its budget, are used up or reserved".to_owned());
             return self.end(row, "failed", words, &Progress::none()).await.map(|()| false);
         }
         "sending".clone_into(&mut row.state);

@@ -71,8 +71,12 @@ pub async fn trial<P: Platform>(
         rows.into_iter().map(|row| judge(row, &messages)).collect();
     // (3)
     let calls = i64::try_from(judged.iter().filter(|(_, text)| text.is_ok()).count()).unwrap_or_default();
+    let charged_at = cx.platform.now();
     if calls > 0 && !quota::charge(cx, account, calls, None).await? {
-        return Err(ApiError::conflict("quota", "this month's quota leaves no messages for this test"));
+        return Err(ApiError::conflict(
+            "quota",
+            "this month's quota, or the account's budget, leaves no messages for this test",
+        ));
     }
     // (4)
     let token = channel::token(cx, account).await?;
@@ -100,7 +104,7 @@ pub async fn trial<P: Platform>(
     let kept = told.iter().filter(|(_, told)| told.counts);
     let back = calls - i64::try_from(kept.count()).unwrap_or_default();
     if back > 0 {
-        let give_back = quota::give_back(account, back, cx.platform.now());
+        let give_back = quota::give_back(account, back, charged_at);
         cx.platform.one(&account.database, give_back).await?;
     }
     let results: Vec<Value> = told

@@ -318,12 +318,29 @@ fn a_month_that_is_used_up_fails_it_before_the_call() {
     let shown = stage.show(&narrowcast);
     assert_eq!(
         (&shown["state"], &shown["reason"]),
-        (&json!("failed"), &json!("the month's messages are used up, or reserved"))
+        (&json!("failed"), &json!("the month's messages, or its budget, are used up or reserved"))
     );
     assert_eq!((stage.answers_of(NARROWCAST), stage.used()), (vec![], 0));
     let fits = stage.narrowcast(&json!({ "rule": gold(), "max": 3 }));
     stage.world.settle(15 * MINUTE);
     assert_eq!(stage.show(&fits)["succeeded"], 3);
+}
+
+#[test]
+fn what_the_accounts_budget_does_not_pay_for_fails_it_before_the_call() {
+    let stage = Stage::new(1);
+    stage.many_members(5, "gold");
+    let budget = json!({ "price_per_message": 3, "monthly_budget": 14 });
+    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/send-settings", Some(&budget)).0, 200);
+    let narrowcast = stage.narrowcast(&json!({ "rule": gold() }));
+    stage.world.settle(10 * MINUTE);
+    assert_eq!(
+        (&stage.show(&narrowcast)["state"], stage.answers_of(NARROWCAST), stage.used()),
+        (&json!("failed"), vec![], 0)
+    );
+    let fits = stage.narrowcast(&json!({ "rule": gold(), "max": 4 }));
+    stage.world.settle(15 * MINUTE);
+    assert_eq!(stage.show(&fits)["succeeded"], 4);
 }
 
 #[test]

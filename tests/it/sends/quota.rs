@@ -47,6 +47,22 @@ fn what_a_budget_does_not_cover_pauses_before_its_first_call() {
 }
 
 #[test]
+fn tests_cost_the_accounts_budget_too() {
+    let stage = Stage::new(1);
+    let users = ["m-1", "m-2"].map(|id| stage.member(id, "gold"));
+    settings(&stage, &json!({ "price_per_message": 3, "monthly_budget": 5 }));
+    let test = |members: Value| {
+        let body = json!({ "members": members, "messages": [{ "type": "text", "text": "a" }] });
+        stage.api(&stage.shop, Method::POST, "/v1/sends/test", Some(&body))
+    };
+    let (status, error) = test(json!(["m-1", "m-2"]));
+    assert_eq!((status, &error["error"]), (409, &json!("quota")), "{error}");
+    assert_eq!(test(json!(["m-1"])).0, 200);
+    assert_eq!(test(json!(["m-1"])).0, 409);
+    assert_eq!(had(&stage, &users), [1, 0]);
+}
+
+#[test]
 fn nothing_begins_as_a_month_ends_and_what_is_left_counts_for_the_next() {
     let stage = Stage::new(1);
     let users = stage.many_members(60, "gold");
