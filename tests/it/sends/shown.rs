@@ -210,3 +210,25 @@ fn after_ninety_days_nobody_knows_who_had_what_and_the_counts_stay() {
     assert_eq!(pages(&stage, &format!("/v1/sends/{id}/recipients"), "recipients", 100).len(), 0);
     assert_eq!(act(&stage, &id, "retry"), (409, "wrong_state".to_owned()));
 }
+
+#[test]
+fn half_a_character_is_refused_wherever_it_stands() {
+    let stage = Stage::new(1);
+    let post = |path: &str, body: &str| {
+        let mut request = enishi_world::request(Method::POST, &format!("{}{path}", stage.shop.line.issuer));
+        let bearer = format!("Bearer {}", stage.shop.api_key);
+        request.headers.insert(http::header::AUTHORIZATION, bearer.parse().unwrap());
+        request.body = Some(body.as_bytes().to_vec());
+        stage.world.answer(request).status
+    };
+    for body in [
+        r#"{"members":["m-1"],"messages":[{"type":"text","text":"\ud83c"}]}"#,
+        r#"{"members":["\udf4e"],"messages":[{"type":"text","text":"a"}]}"#,
+        r#"{"members":["m-1"],"name":"\ud83c\ud83c","messages":[{"type":"text","text":"a"}]}"#,
+        r#"{"members":["m-1"],"messages":[{"type":"text","text":"{{a|\ud83c}}"}]}"#,
+    ] {
+        assert_eq!(post("/v1/sends", body), 400, "{body}");
+        assert_eq!(post("/v1/sends/test", body), 400, "{body}");
+    }
+    assert_eq!((stage.count("sends"), stage.answers_of(PUSH)), (0, vec![]));
+}
