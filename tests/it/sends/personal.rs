@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::*;
+use crate::erase::{erase, found};
 
 /// To the gold members, by rank.
 fn personal() -> Value {
@@ -360,5 +361,26 @@ fn while_it_is_paused_or_cancelled_only_those_are_pushed_to_again_who_may_have_i
             );
             assert_eq!(send["excluded_by"], json!({ "erased": 1 }));
         }
+    }
+}
+
+#[test]
+fn of_whoever_is_erased_while_nobody_knows_whether_they_have_it_nothing_is_left_afterwards() {
+    for body in [personal(), gold(&json!({}))] {
+        let stage = Stage::new(1);
+        let user = stage.member("m-1", "gold");
+        let named = json!({ "attributes": { "name": "canary-chan" } });
+        assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/members/m-1", Some(&named)).0, 200);
+        for path in [PUSH, MULTICAST] {
+            fault(&stage, path, FaultKind::AcceptThenTimeout, None, 1);
+        }
+        let id = make(&stage, &body);
+        stage.world.run_queues();
+        assert_eq!(erase(&stage, "m-1"), 204);
+        let words = [user.as_str(), "canary-chan"];
+        assert!(found(&stage, &words).iter().all(|(place, _)| place == "chunks"), "but for what is repeated");
+        stage.world.settle(30 * MINUTE);
+        assert_eq!((state(&stage, &id).as_str(), stage.received(&user)), ("done", 1));
+        assert_eq!(found(&stage, &words), []);
     }
 }
