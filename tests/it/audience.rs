@@ -14,6 +14,9 @@ use crate::support::{Stage, is_full};
 const UPLOAD: &str = "/v2/bot/audienceGroup/upload";
 const NARROWCAST: &str = "/v2/bot/message/narrowcast";
 
+/// Why a narrowcast fails for which too few messages are left.
+const USED_UP: &str = "the month's messages, or its budget, are used up or reserved";
+
 /// Calls of ours to stores, queues and LINE in which what is under way happens, and more; of them each third, unless all are asked
 /// for.
 fn steps() -> impl Iterator<Item = u64> {
@@ -316,10 +319,7 @@ fn a_month_that_is_used_up_fails_it_before_the_call() {
     let narrowcast = stage.narrowcast(&json!({ "rule": gold() }));
     stage.world.settle(10 * MINUTE);
     let shown = stage.show(&narrowcast);
-    assert_eq!(
-        (&shown["state"], &shown["reason"]),
-        (&json!("failed"), &json!("the month's messages, or its budget, are used up or reserved"))
-    );
+    assert_eq!((&shown["state"], &shown["reason"]), (&json!("failed"), &json!(USED_UP)));
     assert_eq!((stage.answers_of(NARROWCAST), stage.used()), (vec![], 0));
     let fits = stage.narrowcast(&json!({ "rule": gold(), "max": 3 }));
     stage.world.settle(15 * MINUTE);
@@ -327,20 +327,24 @@ fn a_month_that_is_used_up_fails_it_before_the_call() {
 }
 
 #[test]
-fn what_the_accounts_budget_does_not_pay_for_fails_it_before_the_call() {
+fn a_narrowcast_that_the_account_s_budget_does_not_pay_for_fails_before_the_call() {
     let stage = Stage::new(1);
     stage.many_members(5, "gold");
-    let budget = json!({ "price_per_message": 3, "monthly_budget": 14 });
-    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/send-settings", Some(&budget)).0, 200);
+    let settings = json!({ "price_per_message": 3, "monthly_budget": 12 });
+    assert_eq!(stage.api(&stage.shop, Method::PUT, "/v1/send-settings", Some(&settings)).0, 200);
     let narrowcast = stage.narrowcast(&json!({ "rule": gold() }));
     stage.world.settle(10 * MINUTE);
-    assert_eq!(
-        (&stage.show(&narrowcast)["state"], stage.answers_of(NARROWCAST), stage.used()),
-        (&json!("failed"), vec![], 0)
-    );
-    let fits = stage.narrowcast(&json!({ "rule": gold(), "max": 4 }));
+    let shown = stage.show(&narrowcast);
+    assert_eq!((&shown["state"], &shown["reason"]), (&json!("failed"), &json!(USED_UP)));
+    assert_eq!((stage.answers_of(NARROWCAST), stage.used()), (vec![], 0));
+    let fits = stage.narrowcast(&json!({ "rule": gold(), "max": 3 }));
     stage.world.settle(15 * MINUTE);
-    assert_eq!(stage.show(&fits)["succeeded"], 4);
+    assert_eq!((&stage.show(&fits)["succeeded"], stage.used()), (&json!(3), 3));
+    let members = stage.world.query("SELECT member_id FROM members LIMIT 2");
+    let members: Vec<&Value> = members.iter().map(|row| &row["member_id"]).collect();
+    let test = json!({ "members": members, "messages": [{ "type": "text", "text": "試し" }] });
+    let (status, refused) = stage.post("/v1/sends/test", &test);
+    assert_eq!((status, &refused["error"]), (409, &json!("quota")), "{refused}");
 }
 
 #[test]
