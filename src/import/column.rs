@@ -1,13 +1,16 @@
 //! The columns of members and events, and what their cells say.
 //!
 //! A column is a name, and where its form does not tell what is meant, `:text`, `:number`, `:boolean`, `:date` or `:list` behind
-//! it. Without it `true` and `false` are booleans, what JSON takes as a number is one (`007` is text), and all else is text. An empty
-//! cell says nothing.
+//! it. Without it a property that is text in a type that is built in (`order_id`) is text; `true` and `false` are booleans, what JSON takes
+//! as a number is one (`007` is text), and all else is text. An empty cell says nothing.
 
 use serde_json::Value;
 
 use super::Kind;
-use crate::attribute::{check_name, is_date};
+use crate::{
+    attribute::{check_name, is_date},
+    event::{BUILT_IN, Form},
+};
 
 /// What separates the elements of a list in a cell.
 const SEPARATOR: char = '|';
@@ -80,10 +83,18 @@ impl Column {
             _ => None,
         };
         let formed = written.rsplit_once(':').and_then(|(name, form)| Some((name, of(form)?)));
-        let (name, cell) = formed.unwrap_or((written, Cell::Guessed));
+        let (name, cell) = formed.unwrap_or_else(|| {
+            (written, if kind == Kind::Events && is_text(written) { Cell::Text } else { Cell::Guessed })
+        });
         check_name(name).map_err(|error| format!("{error}; a column's name is empty or too long"))?;
         Ok(Self { name: name.to_owned(), cell })
     }
+}
+
+/// Whether a property of this name is text where it is built in: ids of digits are no numbers.
+fn is_text(name: &str) -> bool {
+    let mut known = BUILT_IN.iter().flat_map(|one| one.properties);
+    known.any(|property| property.name == name && matches!(property.form, Form::Id | Form::Text))
 }
 
 impl Cell {

@@ -77,7 +77,7 @@ fn events_come_once_whichever_way_and_whenever_they_come() {
     let now = stage.world.now();
     let id = begin(&stage, &json!({ "kind": "events" }));
     let csv = format!(
-        "id,member_id,type,occurred_at,order_id:text,amount,properties\n\
+        "id,member_id,type,occurred_at,order_id,amount,properties\n\
          e-1,m-1,purchase,{now},77,1200,\"{{\"\"items\"\": [{{\"\"product_id\"\": \"\"p\"\"}}]}}\"\n\
          e-2,m-1,purchase,{now},78,,\n\
          e-1,m-2,visited,{now},,,\n\
