@@ -4,10 +4,13 @@ use super::{
     people::{TIMES, times},
     value,
 };
-use crate::rule::{
-    RuleError,
-    at::{At, Fields},
-    condition::{Condition, Event, Measure},
+use crate::{
+    event::{BUILT_IN, Form},
+    rule::{
+        RuleError,
+        at::{At, Fields},
+        condition::{Condition, Event, Measure},
+    },
 };
 
 /// The largest count.
@@ -38,6 +41,13 @@ pub(super) fn event(at: &At<'_>) -> Result<(Condition, i64), RuleError> {
             );
         }
     };
+    if let (Measure::Sum(property, range), Some(inner)) = (&measure, fields.get("sum"))
+        && range.high.is_none()
+        && range.has_zero()
+        && is_never_below_0(&kind, property)
+    {
+        return Err(inner.refused(format!("is true of everyone: {property} of {kind} is never below 0")));
+    }
     if matches!(measure, Measure::First(_) | Measure::Last(_)) && !times.is_open() {
         return Err(
             at.refused("looks at all events of the type for first and last: say within those when they were")
@@ -78,6 +88,13 @@ fn measure(name: &str, at: &At<'_>) -> Result<(Measure, bool), RuleError> {
             Ok((if name == "first" { Measure::First(times) } else { Measure::Last(times) }, false))
         }
     }
+}
+
+/// Whether no event of a type that is built in is taken with less in this property.
+fn is_never_below_0(kind: &str, property: &str) -> bool {
+    let built_in = BUILT_IN.iter().find(|built_in| built_in.name == kind);
+    let mut known = built_in.into_iter().flat_map(|built_in| built_in.properties);
+    known.any(|known| known.name == property && known.form == Form::Amount)
 }
 
 fn with_property<'a>(at: &At<'a>) -> Result<Fields<'a>, RuleError> {

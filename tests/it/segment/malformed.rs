@@ -99,6 +99,8 @@ fn events() -> Vec<(&'static str, Value)> {
     };
     vec![
         ("all[1].event", json!({ "all": [tag(), { "event": { "count": { "gte": 1 } } }] })),
+        ("event.sum", json!({ "event": { "type": "purchase", "sum": { "property": "amount", "gte": 0 } } })),
+        ("event.sum", json!({ "event": { "type": "refund", "sum": { "property": "amount", "gt": -1 } } })),
         ("not.event.type", json!({ "not": { "event": { "type": "Purchase" } } })),
         ("event.type", json!({ "event": { "type": "来店", "count": { "equals": 0 } } })),
         ("event.type", json!({ "event": { "type": "x".repeat(65) } })),
@@ -209,7 +211,7 @@ fn what_is_wrong_is_named_by_its_place() {
 }
 
 /// Good rules, of every kind of condition.
-fn good() -> [Value; 17] {
+fn good() -> [Value; 20] {
     [
         json!({ "all": [tag(), { "any": [{ "tag": "a" }, { "not": { "tag": "b" } }] }] }),
         json!({ "everyone": true, "unlinked": true }),
@@ -224,6 +226,9 @@ fn good() -> [Value; 17] {
         json!({ "event": { "type": "purchase", "properties": { "category": { "in": ["a"] } }, "distinct": { "property": "sku", "equals": 2 } } }),
         json!({ "event": { "type": "purchase", "properties": { "items": { "any": { "product_id": { "equals": "tea" }, "quantity": { "gte": 2 } } } } } }),
         json!({ "event": { "type": "purchase", "last": { "older_than_days": 180 } } }),
+        json!({ "event": { "type": "purchase", "sum": { "property": "amount", "gt": 0 } } }),
+        json!({ "event": { "type": "purchase", "sum": { "property": "amount", "equals": 0 } } }),
+        json!({ "event": { "type": "points_changed", "sum": { "property": "points", "gte": 0 } } }),
         json!({ "link": { "linked": true, "since": { "within_days": 7 }, "route": "shop" } }),
         json!({ "friendship": { "since": { "within_days": 7 }, "mode": "normal", "client_id": "web" } }),
         json!({ "any": [{ "received": { "within_days": 7 } }, { "clicked": { "within_days": 7, "link": "abc" } }] }),
