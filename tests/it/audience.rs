@@ -62,7 +62,7 @@ impl Stage {
     }
 
     /// What LINE itself answers the account.
-    fn line_json(&self, path: &str) -> Value {
+    pub(crate) fn line_json(&self, path: &str) -> Value {
         let mut line = self.world.line();
         let now = self.world.now().0;
         let mut ask = |request: http::Request<Vec<u8>>| {

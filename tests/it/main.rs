@@ -29,6 +29,7 @@ mod member;
 mod model;
 mod par;
 mod prove;
+mod prove_audiences;
 mod prove_browsers;
 mod prove_sends;
 mod prove_webhooks;

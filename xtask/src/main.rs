@@ -58,7 +58,7 @@ enum Task {
     Build,
     /// Runs the randomised suites with many seeds, in release.
     Prove {
-        /// Only the suite of this name: `browsers`, `bytes`, `codes`, `deliveries`, `erasures`, `events`, `forgeries`,
+        /// Only the suite of this name: `audiences`, `browsers`, `bytes`, `codes`, `deliveries`, `erasures`, `events`, `forgeries`,
         /// `friendships`, `imports`, `links`, `logins`, `model`, `outages`, `pages`, `refreshes`, `relays`, `segments`,
         /// `sends`, `webhooks`, or `workerd`.
         suite: Option<String>,
