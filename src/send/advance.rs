@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::{
     Cut, MULTICAST, PERSONAL,
     audience::Audience,
-    claim::month_to_begin_in,
     deliver::retry,
     page::{Place, complete},
     release::Ahead,
+    rest::{month_to_begin_in, rests_until},
 };
 use crate::{
     config::{self, Account, Quiet, QuietHours},
@@ -21,7 +21,7 @@ use crate::{
     platform::{Context, Outcome, Platform, PlatformError},
     quota::{self, Reserved},
     store::{Disposition, Statement},
-    time::{MINUTE, SECOND, UnixMillis, end_of_japanese_month},
+    time::{MINUTE, SECOND, UnixMillis},
 };
 
 /// How long one job has a send, in milliseconds: longer than asking LINE takes.
@@ -103,13 +103,6 @@ async fn go<P: Platform>(
     };
     // (5)
     hold.release(&standing, ahead, quiet).await
-}
-
-/// Until when nothing may begin: the end of quiet hours, or of a month.
-fn rests_until(quiet: Option<Quiet>, now: UnixMillis) -> Option<UnixMillis> {
-    let quiet = quiet.and_then(|quiet| quiet.ends_after(now).or_else(|| quiet.ends_after(now + 2 * SECOND)));
-    let month = month_to_begin_in(now).is_none().then(|| end_of_japanese_month(now));
-    quiet.or(month)
 }
 
 /// What a job needs to know of a send.

@@ -2,7 +2,7 @@
 //!
 //! (1) What is open, free and may begin is claimed under one random token, for longer than a call may take; if the channel's
 //! next start time is far off, nothing is: who waits must not push the others back. (2) At the first claim of a generation
-//! the recipients are filtered, and who gets it is frozen. (3) As many start times are taken as chunks were claimed.
+//! the recipients are filtered, and who gets it is frozen (`filter.rs`). (3) As many start times are taken as chunks were claimed.
 //! (4) What was claimed is read, with what its calls need. (5) A send that may not begin now (quiet hours, another month) is
 //! looked at again.
 
@@ -10,15 +10,15 @@ use serde::Deserialize;
 
 use super::{
     deliver::{Batch, Due},
-    outcome::{BLOCKED, CAPPED, ERASED, RECENT, UNLINKED},
     rate::{self, Endpoint, MAX_WAIT},
+    rest::{month_to_begin_in, quiet},
 };
 use crate::{
     config::{Quiet, minute_of_day},
     id::{AccountId, SendId},
     platform::{Context, Database, Platform, PlatformError},
     store::Statement,
-    time::{MINUTE, SECOND, UnixMillis, japanese_month},
+    time::{MINUTE, SECOND, UnixMillis},
 };
 
 /// How long a claim holds, in milliseconds: longer than any call that begins within [`BEGIN_WITHIN`] takes.
@@ -30,12 +30,6 @@ pub(super) const BEGIN_WITHIN: i64 = 30 * SECOND;
 /// How the calls are built: who changes what `deliver.rs` and `line::messaging` make of the same row counts on, and keeps
 /// what was begun as it was. A chunk of another form is not called for again, for its body would be another.
 pub(super) const FORM: i64 = 1;
-
-/// What one person's messages may be filled from, in bytes of JSON: a chunk of a hundred must fit into a row of D1 (2 MB).
-pub(super) const MAX_FACTS: i64 = 18_000;
-
-/// How long before a month ends nothing begins, in milliseconds: a call counts for the month in which LINE takes it.
-const MONTH_ENDS: i64 = 15 * SECOND;
 
 /// A claimed chunk.
 #[derive(Debug, Clone, Deserialize)]
@@ -97,28 +91,11 @@ pub(super) struct Claimed {
 }
 
 /// The chunks that are asked for, `?1` as JSON: account, send, number.
-const ASKED: &str = "SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
+pub(super) const ASKED: &str = "SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
 
 /// Those of them that the claim `?2` has.
 pub(super) const MINE: &str = "FROM json_each(?1) k CROSS JOIN chunks c ON c.account = k.value ->> 0 \
     AND c.send = k.value ->> 1 AND c.chunk = k.value ->> 2 AND c.claimed_by = ?2 AND c.state = 'open'";
-
-/// Whether a send `s` has quiet hours in one of the minutes `?{a}` and `?{b}`.
-pub(super) fn quiet(a: usize, b: usize) -> String {
-    let within = |minute: usize| {
-        format!(
-            "CASE WHEN s.quiet_from < s.quiet_to THEN ?{minute} >= s.quiet_from AND ?{minute} < s.quiet_to \
-             ELSE ?{minute} >= s.quiet_from OR ?{minute} < s.quiet_to END"
-        )
-    };
-    format!("(s.quiet_from IS NOT NULL AND ({} OR {}))", within(a), within(b))
-}
-
-/// The month of which messages may begin now; none as one ends.
-pub(super) fn month_to_begin_in(now: UnixMillis) -> Option<i64> {
-    let month = japanese_month(now);
-    (japanese_month(now + MONTH_ENDS) == month).then_some(month)
-}
 
 impl Batch {
     /// The batch.
@@ -189,56 +166,6 @@ impl Batch {
         .bind(minute_of_day(now + 2 * MAX_WAIT))
     }
 
-    /// (2) Messages that other sends have under way count as received, each of them: they may be. So each send has a statement of
-    /// its own, and sees what the one before has frozen.
-    fn filter(&self, keys: &str) -> Statement {
-        let recipients = match self.endpoint {
-            Endpoint::Multicast => "json_group_array(line_user_id)".to_owned(),
-            Endpoint::Push => format!(
-                "json_group_array(json_array(id, line_user_id, subject, \
-                   json(iif(length(CAST(facts AS BLOB)) <= {MAX_FACTS}, facts, NULL))))"
-            ),
-        };
-        let facts = match self.endpoint {
-            Endpoint::Multicast => "NULL".to_owned(),
-            Endpoint::Push => facts("s.personal", "c.account"),
-        };
-        let had = |since: &str| {
-            format!(
-                "coalesce(w.messages, 0) + (SELECT count(*) FROM receipts r WHERE r.account = c.account \
-                   AND r.line_user = j.value AND r.at > ?3 - {since} AND r.outcome IN (1, 30))"
-            )
-        };
-        Statement::compiled(format!(
-            "WITH under_way AS MATERIALIZED (SELECT w.value AS id, count(*) AS messages \
-               FROM (SELECT DISTINCT c.account AS account, c.send AS send {MINE} AND c.ids IS NULL) f \
-               CROSS JOIN sends s ON s.account = f.account AND s.id = f.send AND coalesce(s.cap, s.recent_within) IS NOT NULL \
-               CROSS JOIN chunks o INDEXED BY chunks_under_way ON o.account = f.account AND o.send > '' \
-                 AND o.send <> f.send AND o.state = 'open' AND o.first_attempt_at IS NOT NULL \
-               CROSS JOIN json_each(o.ids) w GROUP BY w.value) \
-             UPDATE chunks AS c SET outcomes = NULL, (ids, recipients, left_out) = ( \
-               WITH judged AS MATERIALIZED (SELECT j.value AS id, u.line_user_id AS line_user_id, u.subject AS subject, \
-                   {facts} AS facts, CASE \
-                     WHEN u.id IS NULL THEN {ERASED} WHEN u.friend IS NOT 1 THEN {BLOCKED} \
-                     WHEN c.linked AND l.line_user IS NULL THEN {UNLINKED} \
-                     WHEN s.recent_within IS NOT NULL AND {} > 0 THEN {RECENT} \
-                     WHEN s.cap IS NOT NULL AND {} >= s.cap THEN {CAPPED} ELSE 0 END AS code \
-                   FROM sends s CROSS JOIN json_each(coalesce(c.rest, c.line_users)) j \
-                     LEFT JOIN line_users u ON u.id = j.value AND u.account = c.account \
-                     LEFT JOIN links l ON l.account = c.account AND l.line_user = j.value \
-                     LEFT JOIN under_way w ON w.id = j.value \
-                   WHERE s.account = c.account AND s.id = c.send) \
-               SELECT json_group_array(id) FILTER (WHERE code = 0), {recipients} FILTER (WHERE code = 0), \
-                 json_group_array(json_array(id, code)) FILTER (WHERE code > 0) FROM judged) \
-             WHERE (account, send, chunk) IN ({ASKED}) AND claimed_by = ?2 AND state = 'open' AND ids IS NULL",
-            had("s.recent_within"),
-            had("s.cap_within"),
-        ))
-        .bind(keys)
-        .bind(self.token.as_str())
-        .bind(self.claimed_at)
-    }
-
     /// (4)
     fn found(&self, keys: &str) -> Statement {
         Statement::new(
@@ -287,15 +214,6 @@ impl Batch {
         .bind(minute_of_day(self.claimed_at))
         .bind(minute_of_day(self.claimed_at + 2 * MAX_WAIT))
     }
-}
-
-/// SQL of what placeholders are filled from, as JSON: of `names` (JSON), what the member of `l` has.
-pub(super) fn facts(names: &str, account: &str) -> String {
-    format!(
-        "(SELECT json_group_object(a.name, CASE a.kind WHEN 'boolean' THEN json(iif(a.value, 'true', 'false')) \
-         WHEN 'list' THEN json(a.value) ELSE a.value END) FROM json_each({names}) p CROSS JOIN attributes a \
-         ON a.account = {account} AND a.member = l.member AND a.name = p.value WHERE a.kind <> 'removed')"
-    )
 }
 
 fn missing() -> PlatformError {

@@ -5,7 +5,7 @@
 //! conditional write, so that a job delivered twice changes nothing. States: `docs/ARCHITECTURE.md`.
 //!
 //! `create.rs`, `wanted.rs` the request; `act.rs` start, pause, resume, cancel, retry; `advance.rs` a send moves on: quota,
-//! pages (`page.rs`), what may be delivered (`release.rs`); `deliver.rs` the consumer: `claim.rs`, the calls, `settle.rs`,
+//! pages (`page.rs`), what may be delivered (`release.rs`); `deliver.rs` the consumer: `claim.rs` (`filter.rs`, `rest.rs`), the calls, `settle.rs`,
 //! `personal.rs` messages of one's own;
 //! `show.rs`, `recipients.rs` what became of it; `trial.rs` tests; `sweep.rs` cron's part.
 
@@ -15,12 +15,14 @@ mod audience;
 mod claim;
 mod create;
 mod deliver;
+mod filter;
 mod outcome;
 mod page;
 mod personal;
 mod rate;
 mod recipients;
 mod release;
+mod rest;
 mod settle;
 mod show;
 mod sweep;

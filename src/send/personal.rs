@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::{
-    claim::{BEGIN_WITHIN, Chunk, Claimed, Common, FORM, LEASE, MAX_FACTS},
+    claim::{BEGIN_WITHIN, Chunk, Claimed, Common, FORM, LEASE},
     deliver::{AT_ONCE, Batch, Due, Sender, UNRESOLVED_AFTER, retry, senders},
+    filter::MAX_FACTS,
     outcome::{ACCEPTED, BLOCKED, CAPPED, ERASED, RECENT, REFUSED, UNFIT, UNKNOWN, UNLINKED, UNRESOLVED},
     page::complete,
     rate::{self, Endpoint},

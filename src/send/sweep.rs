@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{claim::quiet, rate::MAX_WAIT};
+use super::{rate::MAX_WAIT, rest::quiet};
 use crate::{
     config::{RECEIPTS_KEPT, minute_of_day},
     id::{AccountId, SendId},

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    claim::facts,
     create::{idempotency_key, personal},
     deliver::AT_ONCE,
+    filter::facts,
     rate::{self, Endpoint},
     wanted::with_each,
 };
