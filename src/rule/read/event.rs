@@ -22,7 +22,7 @@ const MEASURES: [&str; 5] = ["count", "sum", "distinct", "first", "last"];
 /// The bounds of a count, and of a sum.
 const NUMBERS: [&str; 5] = ["gt", "gte", "lt", "lte", "equals"];
 
-/// A condition, and what it costs: 4, or 8 where properties are read.
+/// A condition, and what it costs: 4, or 12 where properties are read.
 pub(super) fn event(at: &At<'_>) -> Result<(Condition, i64), RuleError> {
     let known: Vec<&str> = ["type", "properties"].iter().chain(&TIMES).chain(&MEASURES).copied().collect();
     let fields = at.fields(&known)?;
@@ -55,7 +55,7 @@ pub(super) fn event(at: &At<'_>) -> Result<(Condition, i64), RuleError> {
     }
     let reads = !properties.is_empty() || matches!(measure, Measure::Sum(..) | Measure::Distinct { .. });
     let condition = Condition::Event(Event { kind, times, properties, measure });
-    Ok((if negated { condition.not() } else { condition }, if reads { 8 } else { 4 }))
+    Ok((if negated { condition.not() } else { condition }, if reads { 12 } else { 4 }))
 }
 
 /// A measure, and whether the opposite of it is meant.

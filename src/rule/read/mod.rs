@@ -79,7 +79,7 @@ impl Reader {
         }
         if self.cost > MAX_COST {
             return Err(at.refused(format!(
-                "makes the rule too expensive: at most {MAX_COST} points, of which events take 4, or 8 with their properties, \
+                "makes the rule too expensive: at most {MAX_COST} points, of which events take 4, or 12 with their properties, \
                  and other conditions 1"
             )));
         }

@@ -45,8 +45,8 @@ fn rules() -> Vec<Value> {
     summed["sum"] = json!({ "property": "p0", "gte": 0, "lt": 9 });
     let spans = [counted, summed, json!({ "first": times }), json!({ "last": times })];
     let mut rules: Vec<Value> =
-        spans.iter().map(|span| any(6, |at| event(&format!("kind.{at}"), span))).collect();
-    rules.extend(spans.iter().map(|span| any(6, |at| event(&format!("kind.{at}.items"), span))));
+        spans.iter().map(|span| any(4, |at| event(&format!("kind.{at}"), span))).collect();
+    rules.extend(spans.iter().map(|span| any(4, |at| event(&format!("kind.{at}.items"), span))));
     rules.extend((0..7).map(|place| nested(event("kind", &spans[2]), place)));
     rules.extend((0..7).map(|place| nested(event("kind.items", &spans[2]), place)));
     rules.extend([
