@@ -6,7 +6,7 @@
 //!
 //! `create.rs`, `wanted.rs` the request; `act.rs` start, pause, resume, cancel, retry; `advance.rs` a send moves on: quota,
 //! pages (`page.rs`), what may be delivered (`release.rs`); `deliver.rs` the consumer: `claim.rs` (`filter.rs`, `rest.rs`), the calls, `settle.rs`,
-//! `personal.rs` messages of one's own;
+//! `personal/` messages of one's own;
 //! `show.rs`, `recipients.rs` what became of it; `trial.rs` tests; `sweep.rs` cron's part.
 
 mod act;
