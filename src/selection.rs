@@ -27,9 +27,11 @@ pub async fn meant<P: Platform>(
         (Some(rule), None) => checked(cx, account, rule).await,
         (None, Some(id)) => {
             let row = find(cx, account, id).await?;
-            let stored = |error: String| PlatformError::Stored(format!("the rule of {}: {error}", row.id));
-            let json = serde_json::from_str(&row.rule).map_err(|e| stored(e.to_string()))?;
-            let rule = Rule::stored(json).map_err(|e| stored(e.to_string()))?;
+            let stored =
+                |error: serde_json::Error| PlatformError::Stored(format!("the rule of {}: {error}", row.id));
+            // What a rule may be was another when it was kept.
+            let rule = Rule::stored(serde_json::from_str(&row.rule).map_err(stored)?)
+                .map_err(|error| refused(format!("the segment's {error}; give it another rule by PATCH")))?;
             check_sends(cx, account, &rule).await?;
             Ok(rule)
         }

@@ -328,3 +328,17 @@ fn a_send_that_is_named_is_the_account_s_and_not_older_than_receipts_are() {
         call(&stage, Method::POST, "/v1/segments", &json!({ "name": "x", "rule": unknown }));
     assert_eq!((status, &error["error"]), (400, &json!("invalid_rule")), "{error}");
 }
+
+#[test]
+fn a_rule_that_was_kept_before_its_like_was_refused_is_told_to_be_given_anew() {
+    let stage = Stage::new(1);
+    let id = made(&stage, "gold", &gold());
+    stage.world.execute(r#"UPDATE segments SET rule = '{"event": {"type": "Purchase"}}'"#);
+    let (status, refused) = call(&stage, Method::POST, "/v1/segments/count", &json!({ "segment": id }));
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_rule")), "{refused}");
+    let words = refused["error_description"].as_str().unwrap();
+    assert!(words.starts_with("the segment's event.type ") && words.ends_with("by PATCH"), "{words}");
+    let path = format!("/v1/segments/{id}");
+    assert_eq!(call(&stage, Method::PATCH, &path, &json!({ "rule": gold() })).0, 200);
+    assert_eq!(count(&stage, &json!({ "segment": id }))["reachable"], 0);
+}
