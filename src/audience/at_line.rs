@@ -59,10 +59,10 @@ impl<P: Platform> Job<'_, P> {
                 let failed = audience_group.failed_type.unwrap_or(audience_group.status);
                 self.fail(format!("LINE says: {failed}")).await
             }
-            _ if self.held.now - row.created_at > WORKS_AT_MOST => {
+            _ if self.now - row.created_at > WORKS_AT_MOST => {
                 self.fail("LINE worked at it for two days".to_owned()).await
             }
-            _ => self.later(super::patience(self.held.now - row.created_at)).await,
+            _ => self.later(super::patience(self.now - row.created_at)).await,
         }
     }
 
@@ -84,10 +84,7 @@ impl<P: Platform> Job<'_, P> {
             match self.find(row, token).await? {
                 Found::Group(other) if other != group => {
                     return self
-                        .write(
-                            "group_id = ?4, due_at = ?5",
-                            vec![other.into(), (self.held.now + SOON).into()],
-                        )
+                        .write("group_id = ?4, due_at = ?5", vec![other.into(), (self.now + SOON).into()])
                         .await
                         .map(|_| ());
                 }

@@ -8,10 +8,9 @@
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Held, SOON, patience};
+use super::{SOON, hold::Hold, patience};
 use crate::{
-    channel,
-    config::{self, Account},
+    config,
     id::{AccountId, AudienceId, NarrowcastId, retry_key},
     line::{
         audience::{self as line, Narrowcast, Progress},
@@ -19,7 +18,7 @@ use crate::{
     },
     platform::{Context, Platform, PlatformError},
     secret::SecretText,
-    store::{Disposition, Statement, Value},
+    store::Disposition,
     time::{DAY, HOUR, MINUTE, UnixMillis},
 };
 
@@ -53,12 +52,16 @@ pub(super) struct Row {
     pub(super) people: i64,
 }
 
-pub(super) struct Job<'a, P> {
-    pub(super) cx: Context<'a, P>,
-    pub(super) account: &'a Account,
-    pub(super) id: &'a NarrowcastId,
-    pub(super) held: Held,
-}
+/// A [`Row`].
+const ROW: &str = "state, audience, filter, wanted_max, max, silent, messages, charged, charged_at, attempts, \
+    first_attempt_at, request_id, accepted_at, \
+    (SELECT a.state FROM audiences a WHERE a.account = narrowcasts.account AND a.id = narrowcasts.audience) AS audience_state, \
+    (SELECT a.group_id FROM audiences a WHERE a.account = narrowcasts.account AND a.id = narrowcasts.audience) AS group_id, \
+    coalesce((SELECT a.uploaded FROM audiences a WHERE a.account = narrowcasts.account \
+      AND a.id = narrowcasts.audience), 0) AS people";
+
+/// One job.
+pub(super) type Job<'a, P> = Hold<'a, P, NarrowcastId>;
 
 /// Moves a narrowcast on. What fails is found by cron when the hold is over.
 pub async fn follow<P: Platform>(cx: Context<'_, P>, account: &AccountId, id: &NarrowcastId) -> Disposition {
@@ -75,20 +78,13 @@ async fn go<P: Platform>(
 ) -> Result<(), PlatformError> {
     let Some(account) = config::account_by_id(cx, account).await? else { return Ok(()) };
     // (1)
-    let held = Held::for_millis(cx.platform.now(), HOLD);
-    let job = Job { cx, account: &account, id, held };
-    let Some(mut row) = job.take().await? else { return Ok(()) };
+    let job = Job::on("narrowcasts", HOLD, cx, &account, id);
+    let Some(mut row): Option<Row> = job.take("", ROW).await? else { return Ok(()) };
     // (2)
     if row.state == "waiting" && !job.is_charged(&mut row).await? {
         return Ok(());
     }
-    let token = match channel::token(cx, &account).await {
-        Ok(token) => token,
-        Err(error) => {
-            job.write("due_at = ?4", vec![(held.now + SOON).into()]).await?;
-            return Err(error);
-        }
-    };
+    let token = job.token().await?;
     match row.state.as_str() {
         // (3)
         "sending" => job.send(row, &token).await,
@@ -98,54 +94,15 @@ async fn go<P: Platform>(
 }
 
 impl<P: Platform> Job<'_, P> {
-    async fn take(&self) -> Result<Option<Row>, PlatformError> {
-        let take = Statement::new(
-            "UPDATE narrowcasts SET due_at = ?4 WHERE account = ?1 AND id = ?2 AND due_at <= ?3 \
-             RETURNING state, audience, filter, wanted_max, max, silent, messages, charged, charged_at, attempts, \
-               first_attempt_at, request_id, accepted_at, \
-               (SELECT a.state FROM audiences a WHERE a.account = narrowcasts.account AND a.id = narrowcasts.audience) \
-                 AS audience_state, \
-               (SELECT a.group_id FROM audiences a WHERE a.account = narrowcasts.account AND a.id = narrowcasts.audience) \
-                 AS group_id, \
-               coalesce((SELECT a.uploaded FROM audiences a WHERE a.account = narrowcasts.account \
-                 AND a.id = narrowcasts.audience), 0) AS people",
-        )
-        .bind(&self.account.id)
-        .bind(self.id)
-        .bind(self.held.now)
-        .bind(self.held.until);
-        self.cx.platform.one(&self.account.database, take).await?.first()
-    }
-
-    pub(super) fn writing(&self, set: &str, values: Vec<Value>) -> Statement {
-        let write = Statement::compiled(format!(
-            "UPDATE narrowcasts SET {set} WHERE account = ?1 AND id = ?2 AND due_at = ?3"
-        ))
-        .bind(&self.account.id)
-        .bind(self.id)
-        .bind(self.held.until);
-        values.into_iter().fold(write, Statement::bind)
-    }
-
-    /// Writes if the row is still this job's; whether it was.
-    pub(super) async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
-        Ok(self.cx.platform.one(&self.account.database, self.writing(set, values)).await?.changes > 0)
-    }
-
-    pub(super) async fn later(&self, millis: i64) -> Result<(), PlatformError> {
-        let at = self.cx.platform.now() + millis;
-        self.write("due_at = ?4", vec![at.into()]).await.map(|_| ())
-    }
-
     async fn send(&self, row: Row, token: &SecretText) -> Result<(), PlatformError> {
-        let first = row.first_attempt_at.unwrap_or(self.held.now);
-        if self.held.now - first >= UNRESOLVED_AFTER {
+        let first = row.first_attempt_at.unwrap_or(self.now);
+        if self.now - first >= UNRESOLVED_AFTER {
             let words = Some("LINE did not answer for 23 hours; it may have sent it".to_owned());
             return self.end(&row, "unresolved", words, &Progress::none()).await;
         }
         // From here on LINE may have it, whatever becomes of this job.
         let set = "attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, ?4)";
-        if !self.write(set, vec![self.held.now.into()]).await? {
+        if !self.write(set, vec![self.now.into()]).await? {
             return Ok(());
         }
         let narrowcast = Narrowcast {
@@ -190,7 +147,7 @@ impl<P: Platform> Job<'_, P> {
     }
 
     async fn progress(&self, row: Row, token: &SecretText) -> Result<(), PlatformError> {
-        let since = self.held.now - row.accepted_at.unwrap_or(self.held.now);
+        let since = self.now - row.accepted_at.unwrap_or(self.now);
         let call =
             line::progress(&self.cx.settings.line, token, row.request_id.as_deref().unwrap_or_default());
         let answer = self.cx.platform.fetch(call).await?;

@@ -33,13 +33,13 @@ impl<P: Platform> Job<'_, P> {
         };
         let max = row.wanted_max.map_or(people, |wanted| wanted.min(people)).max(1);
         let set = "state = 'sending', max = ?4, charged = ?4, charged_at = ?5";
-        let mark = self.writing(set, vec![max.into(), self.held.now.into()]);
+        let mark = self.writing(set, vec![max.into(), self.now.into()]);
         if !quota::charge(self.cx, self.account, max, Some(mark)).await? {
             let words = Some("the month's messages, or its budget, are used up or reserved".to_owned());
             return self.end(row, "failed", words, &Progress::none()).await.map(|()| false);
         }
         "sending".clone_into(&mut row.state);
-        (row.max, row.charged, row.charged_at) = (Some(max), max, Some(self.held.now));
+        (row.max, row.charged, row.charged_at) = (Some(max), max, Some(self.now));
         Ok(true)
     }
 

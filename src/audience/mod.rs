@@ -6,13 +6,14 @@
 //! remains to be done, and when; a job takes a row by moving its `due_at`, and whatever it writes is conditional on that, so that of
 //! jobs that come twice one goes on. What a job was lost of, cron finds.
 //!
-//! `make.rs` audiences by the API, `upload.rs` and `at_line.rs` their job; `ask.rs` narrowcasts by the API, `follow.rs` and `messages.rs` their job; `filter.rs` LINE's
-//! filters; `whom.rs` rules and segments; `show.rs` what became of both.
+//! `make.rs` audiences by the API, `upload.rs` and `at_line.rs` their job; `ask.rs` narrowcasts by the API, `follow.rs` and
+//! `messages.rs` their job; `hold.rs` what both jobs do to their rows; `filter.rs` LINE's filters; `whom.rs` rules and segments; `show.rs` what became of both.
 
 mod ask;
 mod at_line;
 mod filter;
 mod follow;
+mod hold;
 mod make;
 mod messages;
 mod show;
@@ -26,7 +27,7 @@ use crate::{
     id::{AccountId, AudienceId, NarrowcastId},
     platform::{Context, Database, Platform, PlatformError},
     store::{Job, Statement},
-    time::{MINUTE, SECOND, UnixMillis},
+    time::{MINUTE, SECOND},
 };
 
 pub use ask::ask;
@@ -43,20 +44,6 @@ const MAX_NAME: usize = 80;
 
 /// Rows of one tick.
 const PER_TICK: i64 = 100;
-
-/// A row that a job has taken.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    now: UnixMillis,
-    /// The row's `due_at` while the job has it.
-    until: UnixMillis,
-}
-
-impl Held {
-    fn for_millis(now: UnixMillis, millis: i64) -> Self {
-        Self { now, until: now + millis }
-    }
-}
 
 /// Puts a job on the queue; if the queue refuses, cron does it.
 async fn enqueue<P: Platform>(cx: Context<'_, P>, job: Job) {

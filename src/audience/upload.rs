@@ -9,16 +9,15 @@
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Held, SOON, at_line::Found, audience_job, enqueue};
+use super::{SOON, at_line::Found, audience_job, enqueue, hold::Hold};
 use crate::{
-    channel,
-    config::{self, Account},
+    config,
     id::{AccountId, AudienceId},
     line::{audience as line, messaging},
     platform::{Context, Platform, PlatformError},
     rule::{self, Rule},
     secret::SecretText,
-    store::{Disposition, Statement, Value},
+    store::Disposition,
     time::{MINUTE, SECOND, UnixMillis},
     web::{Answer, Call},
 };
@@ -49,12 +48,8 @@ struct Page {
     count: i64,
 }
 
-pub(super) struct Job<'a, P> {
-    pub(super) cx: Context<'a, P>,
-    pub(super) account: &'a Account,
-    pub(super) id: &'a AudienceId,
-    pub(super) held: Held,
-}
+/// One job.
+pub(super) type Job<'a, P> = Hold<'a, P, AudienceId>;
 
 /// Moves an audience on. What fails is found by cron when the hold is over.
 pub async fn upload<P: Platform>(cx: Context<'_, P>, account: &AccountId, id: &AudienceId) -> Disposition {
@@ -71,16 +66,12 @@ async fn go<P: Platform>(
 ) -> Result<(), PlatformError> {
     let Some(account) = config::account_by_id(cx, account).await? else { return Ok(()) };
     // (1)
-    let held = Held::for_millis(cx.platform.now(), HOLD);
-    let job = Job { cx, account: &account, id, held };
-    let Some(row) = job.take().await? else { return Ok(()) };
-    let token = match channel::token(cx, &account).await {
-        Ok(token) => token,
-        Err(error) => {
-            job.write("due_at = ?4", vec![(held.now + SOON).into()]).await?;
-            return Err(error);
-        }
-    };
+    let job = Job::on("audiences", HOLD, cx, &account, id);
+    // What is ready and due has been kept long enough.
+    let set = ", state = CASE state WHEN 'ready' THEN 'deleting' ELSE state END";
+    let row = "name, rule, state, reason, group_id, asked, expanded_to, uploaded, created_at";
+    let Some(row): Option<Row> = job.take(set, row).await? else { return Ok(()) };
+    let token = job.token().await?;
     match row.state.as_str() {
         // (2)
         "uploading" => job.upload(row, &token).await,
@@ -92,44 +83,13 @@ async fn go<P: Platform>(
 }
 
 impl<P: Platform> Job<'_, P> {
-    /// What is ready and due has been kept long enough.
-    async fn take(&self) -> Result<Option<Row>, PlatformError> {
-        let take = Statement::new(
-            "UPDATE audiences SET due_at = ?4, state = CASE state WHEN 'ready' THEN 'deleting' ELSE state END \
-             WHERE account = ?1 AND id = ?2 AND due_at <= ?3 \
-             RETURNING name, rule, state, reason, group_id, asked, expanded_to, uploaded, created_at",
-        )
-        .bind(&self.account.id)
-        .bind(self.id)
-        .bind(self.held.now)
-        .bind(self.held.until);
-        self.cx.platform.one(&self.account.database, take).await?.first()
-    }
-
-    /// Writes if the row is still this job's; whether it was.
-    pub(super) async fn write(&self, set: &str, values: Vec<Value>) -> Result<bool, PlatformError> {
-        let write = Statement::compiled(format!(
-            "UPDATE audiences SET {set} WHERE account = ?1 AND id = ?2 AND due_at = ?3"
-        ))
-        .bind(&self.account.id)
-        .bind(self.id)
-        .bind(self.held.until);
-        let write = values.into_iter().fold(write, Statement::bind);
-        Ok(self.cx.platform.one(&self.account.database, write).await?.changes > 0)
-    }
-
     /// No more of it: what LINE has of it is deleted, and it has failed.
     pub(super) async fn fail(&self, reason: String) -> Result<(), PlatformError> {
-        let values = vec![reason.into(), self.held.now.into()];
+        let values = vec![reason.into(), self.now.into()];
         if self.write("state = 'deleting', reason = ?4, due_at = ?5", values).await? {
             enqueue(self.cx, audience_job(self.account, self.id)).await;
         }
         Ok(())
-    }
-
-    pub(super) async fn later(&self, millis: i64) -> Result<(), PlatformError> {
-        let at = self.cx.platform.now() + millis;
-        self.write("due_at = ?4", vec![at.into()]).await.map(|_| ())
     }
 
     async fn upload(&self, mut row: Row, token: &SecretText) -> Result<(), PlatformError> {

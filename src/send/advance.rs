@@ -1,6 +1,6 @@
 //! A send moves on: it begins, reserves what it costs, is expanded page by page, and its chunks are released.
 //!
-//! (1) The send is taken, until `due_at`: of jobs that come twice, one goes on. (2) In quiet hours, and as a month ends, it
+//! (1) The send is taken, until `due_at`: of jobs that come twice, one goes on. One whose rule is not taken any more pauses. (2) In quiet hours, and as a month ends, it
 //! waits. (3) What it costs is reserved for this month, or it pauses. (4) The next page, conditional on the place where the
 //! one before ended: a repeated job continues from the stored row and can neither skip nor double. (5) As many chunks as fit
 //! are released (`release.rs`), and while something remains, the job comes again.
@@ -79,6 +79,10 @@ async fn go<P: Platform>(
     let now = cx.platform.now();
     let hold = Advance { cx, account: &account, send, lease: now + LEASE };
     let Some(mut standing) = hold.take(now).await? else { return Ok(Disposition::Done) };
+    if standing.state == "expanding" && !Audience::read(&standing.audience)?.is_rule_taken() {
+        hold.pause("rule_refused").await?;
+        return Ok(Disposition::Done);
+    }
     // (2)
     let quiet = hold.quiet(standing.quiet.as_deref())?;
     if let Some(until) = rests_until(quiet, now) {
@@ -151,6 +155,15 @@ impl<P: Platform> Advance<'_, P> {
             (Some(standing), None) if standing.started_at.is_some() => Some(standing),
             _ => None,
         })
+    }
+
+    async fn pause(&self, why: &'static str) -> Result<(), PlatformError> {
+        let pause = Statement::new(
+            "UPDATE sends SET paused = ?4, due_at = NULL WHERE account = ?1 AND id = ?2 AND due_at = ?3 AND paused IS NULL",
+        );
+        let pause = pause.bind(&self.account.id).bind(self.send).bind(self.lease).bind(why);
+        self.cx.platform.one(&self.account.database, pause).await?;
+        Ok(())
     }
 
     /// The quiet hours that count for the send: its own, or the account's.

@@ -56,6 +56,14 @@ impl Audience {
         }
     }
 
+    /// Whether its rule is one still: what a rule may be was another when it was stored.
+    pub(super) fn is_rule_taken(&self) -> bool {
+        match self {
+            Self::Rule(json) => Rule::stored(json.clone()).is_ok(),
+            _ => true,
+        }
+    }
+
     /// As it is stored.
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()

@@ -195,6 +195,23 @@ fn a_segments_rule_counts_as_it_is_when_the_send_begins() {
 }
 
 #[test]
+fn a_send_whose_rule_is_refused_by_now_pauses_and_says_so() {
+    let stage = Stage::new(1);
+    let user = stage.member("m-1", "gold");
+    let body = json!({
+        "rule": { "attribute": "rank", "equals": "gold" }, "draft": true, "messages": [{ "type": "text", "text": "a" }],
+    });
+    let id = make(&stage, &body);
+    stage.world.execute(r#"UPDATE sends SET audience = '{"rule": {"event": {"type": "Purchase"}}}'"#);
+    assert_eq!(act(&stage, &id, "start"), did("expanding"));
+    stage.world.settle(5 * MINUTE);
+    let shown = show(&stage, &id);
+    assert_eq!((&shown["state"], &shown["reason"]), (&json!("paused"), &json!("rule_refused")), "{shown}");
+    assert_eq!(act(&stage, &id, "cancel"), did("cancelled"));
+    assert_eq!(stage.received(&user), 0);
+}
+
+#[test]
 fn after_ninety_days_nobody_knows_who_had_what_and_the_counts_stay() {
     let stage = Stage::new(1);
     stage.many_members(1_200, "gold");
