@@ -1,6 +1,6 @@
 /** What the benchmarks of growth share: sizes from the command line, a folder for each, tables or JSON at the end. */
 
-import { mkdirSync, mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -18,6 +18,11 @@ export function ownFolder(name) {
   const all = join(ROOT, "target/bench");
   mkdirSync(all, { recursive: true });
   return mkdtempSync(join(all, `${name}-`));
+}
+
+/** The most memory that a process has held, in megabytes. */
+export function peakMemory(pid) {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 }
 
 /**

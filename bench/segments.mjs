@@ -11,7 +11,7 @@ import { rmSync } from "node:fs";
 
 import { usedSince } from "./cpu.mjs";
 import { API_KEY, VARS, furnish } from "./enishi.mjs";
-import { BUILD, MIGRATIONS, grow, ownFolder, say } from "./growth.mjs";
+import { BUILD, MIGRATIONS, grow, ownFolder, peakMemory, say } from "./growth.mjs";
 import { Load } from "./load.mjs";
 import { table } from "./report.mjs";
 import { median } from "./statistics.mjs";
@@ -58,7 +58,8 @@ async function measured(size) {
     const rules = [];
     for (const [name, rule] of RULES) rules.push({ name, ...(await asked(worker, rule)) });
     await checked(database, account, rules);
-    return { size, events: size * EVENTS_EACH, rules, ingestion: await ingested(worker, size) };
+    const ingestion = await ingested(worker, size);
+    return { size, events: size * EVENTS_EACH, rules, ingestion, peak_mb: peakMemory(worker.pid) };
   } finally {
     await worker.stop();
     rmSync(state, { recursive: true, force: true, maxRetries: 3 });
@@ -181,11 +182,11 @@ function call(worker, path, content) {
 function report(results) {
   const rules = results.flatMap(({ size, rules: rows }) =>
     rows.map((row) => [String(size), row.name, String(row.count), String(row.reachable), row.count_ms.toFixed(0), row.page_ms.toFixed(0), row.cpu_ms.toFixed(0)]));
-  const events = results.map(({ size, events: stored, ingestion }) =>
-    [String(stored), ingestion.events_per_second.toFixed(0), ingestion.cpu_micros_per_event.toFixed(0), String(size)]);
+  const events = results.map(({ size, events: stored, ingestion, peak_mb }) =>
+    [String(stored), ingestion.events_per_second.toFixed(0), ingestion.cpu_micros_per_event.toFixed(0), String(size), peak_mb.toFixed(0)]);
   return [
     table(["members", "rule", "true of", "reached", "count, ms", "page of 1,000, ms", "CPU of both, ms"], rules),
-    table(["events there", "events/s put in", "CPU µs per event", "members"], events),
+    table(["events there", "events/s put in", "CPU µs per event", "members", "peak MB"], events),
   ].join("\n\n") + "\n";
 }
 

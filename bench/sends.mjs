@@ -6,11 +6,11 @@
  * exactly once, or answered one call with 429. Listens and calls on loopback only.
  */
 
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 
 import { usedSince } from "./cpu.mjs";
 import { API_KEY, at, furnish } from "./enishi.mjs";
-import { BUILD, MIGRATIONS, grow, ownFolder, say } from "./growth.mjs";
+import { BUILD, MIGRATIONS, grow, ownFolder, peakMemory, say } from "./growth.mjs";
 import { Load } from "./load.mjs";
 import { table } from "./report.mjs";
 import { LineSimulator } from "./simulator.mjs";
@@ -54,7 +54,7 @@ async function measured(size) {
       first_cpu_seconds: first.cpu / 1e6,
       runs,
       cpu_millis_per_run: cpu / 1000 / runs,
-      peak_mb: peak(worker.pid),
+      peak_mb: peakMemory(worker.pid),
     };
   } finally {
     await worker.stop();
@@ -116,11 +116,6 @@ async function api(worker, method, path, content) {
 /** How often the consumer of sends has run. */
 async function counted(worker) {
   return JSON.parse((await new Load(worker.url, { path: "/counted", status: 200 }).one()).body)[SENDS] ?? 0;
-}
-
-/** The most memory that a process has held, in megabytes. */
-function peak(pid) {
-  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 }
 
 function report(results) {
