@@ -8,7 +8,7 @@ use super::{event, post};
 use crate::support::Stage;
 
 /// A value that a form takes.
-fn good(form: Form) -> Value {
+pub(crate) fn good(form: Form) -> Value {
     match form {
         Form::Id | Form::Text => json!("x"),
         Form::Number => json!(-1.5),

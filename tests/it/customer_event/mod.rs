@@ -1,6 +1,6 @@
 //! Customer events: what members do in the shop, put in by the shop.
 
-mod hostile;
+pub(crate) mod hostile;
 mod kept;
 mod prove;
 

@@ -1,8 +1,11 @@
 //! Members and events as CSV, by parts as links are.
 
-use enishi::time::DAY;
+use enishi::{
+    event::{BUILT_IN, Form},
+    time::DAY,
+};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{begin, finish, refused, send, show};
 use crate::{customer_event, erase::erase, support::Stage};
@@ -186,4 +189,52 @@ fn a_part_of_short_lines_fits_into_its_statements_or_says_so() {
         status == 400 && error["error_description"].as_str().unwrap().contains("100000 cells"),
         "{error}"
     );
+}
+
+/// Cells that a property of this form does not take.
+fn wrong_cells(form: Form) -> Vec<String> {
+    let cells: &[&str] = match form {
+        Form::Id | Form::Text => return vec!["x".repeat(1_001)],
+        Form::Number => &["x", "1 000", "TRUE", "1,5"],
+        Form::Amount => &["x", "-0.01", "￥100", "true"],
+        Form::Currency => &["jpy", "YEN!", "392", "円円円"],
+        Form::When => &["2026-02-30", "tomorrow", "1767582000", "2026-02-28T25:00:00Z", "2026/02/28"],
+        Form::Items => &["p", "1", "p|q"],
+    };
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
+}
+
+#[test]
+fn every_cell_that_a_built_in_type_does_not_take_is_refused_and_names_its_column() {
+    let stage = Stage::new(1);
+    let id = begin(&stage, &json!({ "kind": "events" }));
+    let quoted = |cell: &str| format!("\"{}\"", cell.replace('"', "\"\""));
+    let (mut part, mut wanted) = (0, Vec::new());
+    for built_in in BUILT_IN {
+        for property in built_in.properties {
+            part += 1;
+            let others = built_in.properties.iter().filter(|other| other.name != property.name);
+            let others: Map<String, Value> = others
+                .map(|other| (other.name.to_owned(), customer_event::hostile::good(other.form)))
+                .collect();
+            let others = quoted(&Value::Object(others).to_string());
+            let mut csv = format!("id,member_id,type,occurred_at,properties,{}\n", property.name);
+            for (at, cell) in wrong_cells(property.form).iter().enumerate() {
+                let kind = built_in.name;
+                let line =
+                    format!("e-{part}-{at},m-1,{kind},2026-01-01T00:00:00Z,{others},{}\n", quoted(cell));
+                csv.push_str(&line);
+                wanted.push((part, u64::try_from(at).unwrap() + 2, format!("properties.{}", property.name)));
+            }
+            taken(&stage, &id, usize::try_from(part).unwrap(), &csv);
+        }
+    }
+    let mut told = Vec::new();
+    for page in wanted.chunks(100) {
+        let after = told.last().map_or(String::new(), |(part, line, _)| format!("&after={part}.{line}"));
+        told.extend(refused(&show(&stage, &id, &format!("?limit={}{after}", page.len()))));
+    }
+    assert_eq!(told, wanted);
+    assert_eq!((stage.count("events"), stage.count("members")), (0, 0));
+    println!("{} malformed cells of imports", wanted.len());
 }

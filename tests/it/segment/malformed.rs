@@ -293,5 +293,6 @@ fn whatever_stands_at_a_place_where_it_does_not_belong_is_refused_there_or_aroun
             }
         }
     }
-    assert!(refused > 500, "{refused}");
+    println!("{refused} malformed rules");
+    assert!(refused > 1_000, "{refused}");
 }
