@@ -20,6 +20,7 @@ use crate::{
     id::{AccountId, SendId},
     platform::{Context, Outcome, Platform, PlatformError},
     quota::{self, Reserved},
+    rule,
     store::{Disposition, Statement},
     time::{MINUTE, SECOND, UnixMillis},
 };
@@ -79,9 +80,13 @@ async fn go<P: Platform>(
     let now = cx.platform.now();
     let hold = Advance { cx, account: &account, send, lease: now + LEASE };
     let Some(mut standing) = hold.take(now).await? else { return Ok(Disposition::Done) };
-    if standing.state == "expanding" && !Audience::read(&standing.audience)?.is_rule_taken() {
-        hold.pause("rule_refused").await?;
-        return Ok(Disposition::Done);
+    let mut audience = None;
+    if standing.state == "expanding" {
+        let Ok(selected) = Audience::read(&standing.audience)?.select(&account.id, now) else {
+            hold.pause("rule_refused").await?;
+            return Ok(Disposition::Done);
+        };
+        audience = Some(selected);
     }
     // (2)
     let quiet = hold.quiet(standing.quiet.as_deref())?;
@@ -90,15 +95,16 @@ async fn go<P: Platform>(
         return Ok(Disposition::Done);
     }
     // (3)
-    if !hold.reserve(&standing, now).await? {
+    if !hold.reserve(&standing, audience.as_ref(), now).await? {
         return Ok(Disposition::Done);
     }
     // (4)
-    let ahead = if standing.state == "expanding" && standing.chunks - standing.released < standing.cut().ahead
-    {
-        let Some((after, ahead)) = hold.page(&standing, now).await? else { return Ok(Disposition::Done) };
+    let has_room = standing.chunks - standing.released < standing.cut().ahead;
+    let ahead = if let Some(audience) = audience.filter(|_| has_room) {
+        let page = hold.page(&standing, audience.clone(), now).await?;
+        let Some((after, ahead)) = page else { return Ok(Disposition::Done) };
         standing = after;
-        if standing.targeted > standing.granted && !hold.reserve(&standing, now).await? {
+        if standing.targeted > standing.granted && !hold.reserve(&standing, Some(&audience), now).await? {
             return Ok(Disposition::Done);
         }
         ahead
@@ -194,16 +200,16 @@ impl<P: Platform> Advance<'_, P> {
     }
 
     /// Whether the send has reserved what it costs, as far as that is known; else it is paused now.
-    async fn reserve(&self, standing: &Standing, now: UnixMillis) -> Result<bool, PlatformError> {
+    async fn reserve(
+        &self,
+        standing: &Standing,
+        audience: Option<&rule::Audience>,
+        now: UnixMillis,
+    ) -> Result<bool, PlatformError> {
         if standing.month == month_to_begin_in(now) && standing.targeted <= standing.granted {
             return Ok(true);
         }
-        let count = match standing.state.as_str() {
-            "expanding" => {
-                Some(Audience::read(&standing.audience)?.select(&self.account.id, now, 0)?.count())
-            }
-            _ => None,
-        };
+        let count = audience.filter(|_| standing.state == "expanding").map(rule::Audience::count);
         let reserved = quota::reserve(self.cx, self.account, self.send, standing.targeted, count).await?;
         Ok(reserved == Reserved::Yes)
     }
@@ -213,10 +219,10 @@ impl<P: Platform> Advance<'_, P> {
     async fn page(
         &self,
         standing: &Standing,
+        audience: rule::Audience,
         now: UnixMillis,
     ) -> Result<Option<(Standing, Ahead)>, PlatformError> {
-        let audience =
-            Audience::read(&standing.audience)?.select(&self.account.id, now, standing.expanded_to)?;
+        let audience = audience.after(standing.expanded_to);
         let (after, chunks) = (standing.expanded_to, standing.chunks);
         let size = standing.cut().chunk;
         let place = Place { account: &self.account.id, send: self.send, after, chunks, size };

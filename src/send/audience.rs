@@ -7,7 +7,7 @@ use crate::{
     config::Account,
     id::{AccountId, MemberId},
     platform::{Context, Platform, PlatformError},
-    rule::{self, Rule},
+    rule::{self, Rule, RuleError},
     selection,
     time::UnixMillis,
     web::ApiError,
@@ -56,34 +56,17 @@ impl Audience {
         }
     }
 
-    /// Whether its rule is one still: what a rule may be was another when it was stored.
-    pub(super) fn is_rule_taken(&self) -> bool {
-        match self {
-            Self::Rule(json) => Rule::stored(json.clone()).is_ok(),
-            _ => true,
-        }
-    }
-
     /// As it is stored.
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// As SQL, as of `now`: its recipients after a subject.
-    pub(super) fn select(
-        self,
-        account: &AccountId,
-        now: UnixMillis,
-        after: i64,
-    ) -> Result<rule::Audience, PlatformError> {
-        let audience = match self {
-            Self::Rule(json) => {
-                let rule = Rule::stored(json).map_err(|e| PlatformError::Stored(format!("rule: {e}")))?;
-                rule::audience(account, &rule, now)
-            }
+    /// As SQL, as of `now`. What a rule may be was another when it was stored: then it is refused.
+    pub(super) fn select(self, account: &AccountId, now: UnixMillis) -> Result<rule::Audience, RuleError> {
+        Ok(match self {
+            Self::Rule(json) => rule::audience(account, &Rule::stored(json)?, now),
             Self::Members(members) => rule::named(account, &members, now),
             Self::Segment(_) | Self::MembersNamed(_) => rule::named(account, &[], now),
-        };
-        Ok(audience.after(after))
+        })
     }
 }

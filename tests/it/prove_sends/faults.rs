@@ -16,6 +16,16 @@ const TROUBLE: Trouble = Trouble { server_errors: 0.05, accepted_without_answer:
 /// Every call of ours to a store, a queue or LINE fails so often, in one of five ways, two of which kill the consumer.
 const FAULTS: f64 = 0.01;
 
+/// Members of rank gold, where queues, LINE and every store fail.
+fn rough(seed: u64, members: usize, trouble: Trouble, faults: f64) -> (Stage, Vec<UserId>) {
+    let stage = Stage::new(seed);
+    let users = stage.many_members(members, "gold");
+    stage.world.disturb_queues(ROUGH);
+    stage.world.disturb_line(trouble);
+    stage.world.fail_by_seed(faults);
+    (stage, users)
+}
+
 /// One of the things that happen meanwhile; LINE refuses some calls of a path.
 fn something_happens(stage: &Stage, id: &str, users: &[UserId], path: &str) {
     let world = &stage.world;
@@ -107,12 +117,8 @@ fn prove_sends_survive_the_fault_matrix() {
     let mut repeated = (0, 0);
     let repeats = std::cell::RefCell::new(&mut repeated);
     for_each_seed_of("sends through faults", 200, |seed| {
-        let stage = Stage::new(seed);
+        let (stage, users) = rough(seed, number, TROUBLE, FAULTS);
         let world = &stage.world;
-        let users = stage.many_members(number, "gold");
-        world.disturb_queues(ROUGH);
-        world.disturb_line(TROUBLE);
-        world.fail_by_seed(FAULTS);
         let id = make(&stage, &stage.shop, &to("gold"), "1");
         for _ in 0..20 {
             let pause = i64::try_from(world.below(400)).unwrap();
@@ -141,12 +147,8 @@ fn prove_sends_survive_the_fault_matrix() {
 fn prove_sends_of_ones_own_messages_survive_the_fault_matrix() {
     let number = if is_full() { 1_000 } else { 300 };
     for_each_seed_of("sends of one's own messages through faults", 200, |seed| {
-        let stage = Stage::new(seed);
+        let (stage, users) = rough(seed, number, TROUBLE, FAULTS);
         let world = &stage.world;
-        let users = stage.many_members(number, "gold");
-        world.disturb_queues(ROUGH);
-        world.disturb_line(TROUBLE);
-        world.fail_by_seed(FAULTS);
         let mut body = to("gold");
         body["messages"][0]["text"] = "{{rank}}".into();
         let id = make(&stage, &stage.shop, &body, "1");
@@ -189,12 +191,9 @@ fn figures(stage: &Stage, send: &Value, calls: u64) -> Figures {
 fn prove_sends_resumed_after_25_hours_send_nothing_twice() {
     let number = if is_full() { 10_000 } else { 2_000 };
     for_each_seed_of("sends after a day", 200, |seed| {
-        let stage = Stage::new(seed);
+        let trouble = Trouble { server_errors: 0.2, accepted_without_answer: 0.2 };
+        let (stage, users) = rough(seed, number, trouble, 0.03);
         let world = &stage.world;
-        let users = stage.many_members(number, "gold");
-        world.disturb_queues(ROUGH);
-        world.disturb_line(Trouble { server_errors: 0.2, accepted_without_answer: 0.2 });
-        world.fail_by_seed(0.03);
         let id = make(&stage, &stage.shop, &to("gold"), "1");
         world.settle(i64::try_from(world.below(3_000)).unwrap());
         act(&stage, &id, "pause");
